@@ -1,0 +1,1 @@
+//! The programs that run inside the VM, handed out as bytes.

@@ -1,0 +1,1 @@
+//! What the nest's two ends say to each other.

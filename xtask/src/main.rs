@@ -1,0 +1,72 @@
+//! `cargo xtask`: the commands of students, instructors and maintainers.
+
+mod bench;
+mod doctor;
+mod nest;
+mod runner;
+mod status;
+mod test;
+mod verdict;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The commands of students, instructors and maintainers.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", version, arg_required_else_help = true)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check whether this machine's KVM can run every chapter, and say how to mend it
+    Doctor {
+        /// Print the checks and the verdict as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check formatting, lint, build, and run all tests
+    Test,
+    /// Measure what the chapters cost
+    Bench {
+        #[command(subcommand)]
+        what: bench::What,
+    },
+    /// Run a program where KVM is complete: here, or else in the nest (cargo's runner calls this)
+    #[command(hide = true)]
+    Run {
+        program: OsString,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(help_or_error) => {
+            let is_error = help_or_error.use_stderr();
+            // Nothing is left to do when even this cannot be written.
+            let _ = help_or_error.print();
+            return ExitCode::from(if is_error { status::USAGE } else { 0 });
+        }
+    };
+    run(options.command).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(status::of(&error))
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Doctor { json } => doctor::run(json),
+        Command::Test => test::run(),
+        Command::Bench { what } => bench::run(what),
+        Command::Run { program, arguments } => runner::run(&program, &arguments),
+    }
+}

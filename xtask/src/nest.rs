@@ -1,0 +1,1 @@
+//! The nest: an emulated machine with a complete KVM.

@@ -1,0 +1,11 @@
+//! Exit statuses, as the chapters have them.
+
+/// The command line was wrong (`EX_USAGE`).
+pub const USAGE: u8 = 64;
+/// There is no usable KVM: neither this machine's nor the nest's (`EX_UNAVAILABLE`).
+pub const NO_USABLE_KVM: u8 = 69;
+
+/// The status for an error that reached `main`.
+pub fn of(_error: &anyhow::Error) -> u8 {
+    NO_USABLE_KVM
+}
