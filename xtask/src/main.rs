@@ -25,6 +25,7 @@ struct Options {
 #[derive(Subcommand)]
 enum Command {
     /// Check whether this machine's KVM can run every chapter, and say how to mend it
+    #[command(after_help = doctor::EXIT_STATUS)]
     Doctor {
         /// Print the checks and the verdict as JSON
         #[arg(long)]

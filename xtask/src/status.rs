@@ -1,5 +1,7 @@
 //! Exit statuses, as the chapters have them.
 
+/// What was asked for ran, and found something wrong: a test failed, KVM is incomplete.
+pub const FAILED: u8 = 1;
 /// The command line was wrong (`EX_USAGE`).
 pub const USAGE: u8 = 64;
 /// There is no usable KVM: neither this machine's nor the nest's (`EX_UNAVAILABLE`).
