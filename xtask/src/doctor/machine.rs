@@ -204,11 +204,8 @@ impl Access {
         // Read and write for the group.
         let group_may = self.mode & 0o060 == 0o060;
         if !group_may || group == "root" {
-            remedy.push(format!(
-                "the device belongs to group {group} with mode {:o}: sudo chgrp kvm /dev/kvm && \
-                 sudo chmod 660 /dev/kvm,",
-                self.mode
-            ));
+            remedy.push(format!("the device belongs to group {group} with mode {:o}:", self.mode));
+            remedy.push("sudo chgrp kvm /dev/kvm && sudo chmod 660 /dev/kvm".to_owned());
             remedy.push("sudo usermod -aG kvm $USER, then log in again".to_owned());
         } else if self.groups.contains(group) {
             remedy.push(format!(
@@ -325,7 +322,7 @@ mod tests {
     #[test]
     fn a_device_for_root_alone_is_opened_to_the_group() {
         let access = Access { device_group: "root".to_owned(), mode: 0o600, ..access() };
-        assert!(access.remedy()[1].contains("sudo chmod 660 /dev/kvm"));
+        assert!(access.remedy()[2].contains("sudo chmod 660 /dev/kvm"));
     }
 
     #[test]
