@@ -5,7 +5,7 @@ mod guests;
 mod machine;
 mod page_tables;
 mod report;
-mod tiny_guest;
+pub mod tiny_guest;
 
 use std::path::Path;
 use std::process::ExitCode;

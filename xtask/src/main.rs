@@ -1,6 +1,7 @@
 //! `cargo xtask`: the commands of students, instructors and maintainers.
 
 mod bench;
+mod cargo;
 mod doctor;
 mod nest;
 mod runner;

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::cargo::cargo;
 use crate::status;
 
 /// One command of the test, as one would type it.
@@ -138,11 +139,6 @@ impl Step {
         command.args(self.arguments).stdin(Stdio::null());
         command
     }
-}
-
-/// The cargo that runs us: the toolchain is the same then.
-fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 fn has_subcommand(name: &str) -> bool {

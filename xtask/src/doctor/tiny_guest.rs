@@ -126,7 +126,8 @@ impl TinyGuest {
 
 extern "C" fn do_nothing(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}
 
-fn give_memory(vm: &VmFd) -> Result<Memory> {
+/// Gives a VM 64 KiB of memory at address 0. Who keeps the VM's vCPUs running must keep the memory.
+pub fn give_memory(vm: &VmFd) -> Result<Memory> {
     let memory = Memory::from_ranges(&[(GuestAddress(0), MEMORY_BYTES)])
         .context("allocating guest memory")?;
     let region = kvm_userspace_memory_region {
@@ -137,8 +138,8 @@ fn give_memory(vm: &VmFd) -> Result<Memory> {
         userspace_addr: memory.get_host_address(GuestAddress(0))? as u64,
     };
     // SAFETY: the address is that of a mapping of MEMORY_BYTES bytes, the only region of this VM.
-    // The mapping is dropped after the last KVM_RUN: the vCPU runs only in the function that owns
-    // the memory, and nowhere once it has returned.
+    // Nothing else of this process lies in it. Once it is unmapped a vCPU can no longer reach it:
+    // KVM is told of every change to the process's mappings, and KVM_RUN fails with EFAULT.
     unsafe { vm.set_user_memory_region(region) }.context("KVM_SET_USER_MEMORY_REGION")?;
     Ok(memory)
 }
