@@ -1,0 +1,45 @@
+//! Standard input, read by a thread of its own: Ctrl-A x works even if the guest never listens.
+
+use std::io::{IsTerminal, Read, stdin};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+
+const CTRL_A: u8 = 0x01;
+pub const CTRL_D: u8 = 0x04;
+
+/// What the guest has not read yet; more stays with the terminal or in the pipe.
+const BUFFER_BYTES: usize = 4096;
+
+/// Starts to read. The channel is closed at the end of the input, on a terminal: at Ctrl-D.
+pub fn listen() -> Receiver<u8> {
+    let (sender, receiver) = sync_channel(BUFFER_BYTES);
+    let is_terminal = stdin().is_terminal();
+    thread::spawn(move || {
+        // Signals have to reach the thread that runs the vCPU.
+        let _ = SigSet::all().thread_block();
+        let mut after_ctrl_a = false;
+        for byte in stdin().lock().bytes().map_while(Result::ok) {
+            if is_terminal {
+                match byte {
+                    CTRL_A if !after_ctrl_a => {
+                        after_ctrl_a = true;
+                        continue;
+                    }
+                    b'x' if after_ctrl_a => {
+                        let _ = kill(Pid::this(), Signal::SIGINT);
+                    }
+                    CTRL_D if !after_ctrl_a => break,
+                    _ => {}
+                }
+                after_ctrl_a = false;
+            }
+            if sender.send(byte).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,107 @@
+//! A virtual CPU.
+#![expect(unsafe_code, reason = "what came along with an exit is in a union")]
+
+use std::io::{Write, stderr};
+
+use anyhow::{Context, Result};
+use kvm_bindings::{kvm_regs, kvm_run};
+use kvm_ioctls::{VcpuExit, VcpuFd};
+use vm_memory::{Address, GuestAddress};
+
+use crate::console::Console;
+use crate::interrupt;
+use crate::registers::Registers;
+use crate::uart;
+use crate::vm_exit::describe;
+
+/// Bit 1 of RFLAGS is always 1. SDM Vol. 1, 3.4.3.
+const RFLAGS_RESERVED: u64 = 1 << 1;
+
+/// Why the guest runs no longer.
+pub enum Stop {
+    Halted,
+    Interrupted,
+    Crashed(String),
+}
+
+pub struct Vcpu {
+    fd: VcpuFd,
+    /// How often the guest needed us.
+    pub exits: u64,
+}
+
+impl Vcpu {
+    pub fn new(mut fd: VcpuFd) -> Result<Self> {
+        interrupt::catch_signals(&mut fd)?;
+        Ok(Self { fd, exits: 0 })
+    }
+
+    /// Makes the next instruction the one at `entry`, in real mode: the mode a CPU wakes up in.
+    pub fn enter_real_mode(&mut self, entry: GuestAddress) -> Result<()> {
+        let mut special = self.fd.get_sregs().context("KVM_GET_SREGS")?;
+        // After a reset CS:IP points just below 4 GiB, where the firmware of a PC is. We have none.
+        special.cs.selector = 0;
+        special.cs.base = 0;
+        self.fd.set_sregs(&special).context("KVM_SET_SREGS")?;
+
+        let general = kvm_regs {
+            rip: entry.raw_value(),
+            rsp: 0, // the first push wraps around to the top of the segment
+            rflags: RFLAGS_RESERVED,
+            ..Default::default()
+        };
+        self.fd.set_regs(&general).context("KVM_SET_REGS")
+    }
+
+    /// Runs the guest to its end, and does for it what it cannot do alone.
+    pub fn run(&mut self, console: &mut Console<impl Write>, verbose: bool) -> Result<Stop> {
+        loop {
+            let exit = match self.fd.run() {
+                Ok(exit) => exit,
+                Err(error) if error.errno() == libc::EINTR => {
+                    if self.fd.get_kvm_run().immediate_exit != 0 {
+                        return Ok(Stop::Interrupted);
+                    }
+                    continue; // a signal that is not ours: stopped and continued, say
+                }
+                Err(error) => return Err(error).context("KVM_RUN"),
+            };
+            self.exits += 1;
+            if verbose {
+                writeln!(stderr(), "exit {}: {}", self.exits, describe(&exit))?;
+            }
+            match exit {
+                VcpuExit::IoOut(uart::DATA, bytes) => console.print(bytes)?,
+                VcpuExit::IoIn(uart::DATA, bytes) => bytes.fill(console.read()),
+                VcpuExit::IoIn(uart::LINE_STATUS, bytes) => {
+                    bytes.fill(uart::line_status(console)?);
+                }
+                VcpuExit::Hlt => return Ok(Stop::Halted),
+                VcpuExit::InternalError => {
+                    return Ok(Stop::Crashed(internal_error(self.fd.get_kvm_run())));
+                }
+                exit => return Ok(Stop::Crashed(describe(&exit))),
+            }
+        }
+    }
+
+    pub fn registers(&self) -> Result<Registers> {
+        Ok(Registers {
+            general: self.fd.get_regs().context("KVM_GET_REGS")?,
+            special: self.fd.get_sregs().context("KVM_GET_SREGS")?,
+        })
+    }
+}
+
+/// KVM's own failure, most often an instruction that it could not emulate (suberror 1).
+fn internal_error(run: &kvm_run) -> String {
+    // SAFETY: it is this member of the union after KVM_EXIT_INTERNAL_ERROR, and only plain numbers.
+    let suberror = unsafe { run.__bindgen_anon_1.internal.suberror };
+    format!("KVM_EXIT_INTERNAL_ERROR: suberror {suberror}")
+}
+
+impl Drop for Vcpu {
+    fn drop(&mut self) {
+        interrupt::forget_vcpu();
+    }
+}

@@ -1,0 +1,159 @@
+//! A virtual CPU.
+#![expect(unsafe_code, reason = "what came along with an exit is in a union")]
+
+use std::io::{Write, stderr};
+
+use anyhow::{Context, Result};
+use kvm_bindings::{kvm_regs, kvm_run};
+use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd};
+use vm_memory::{Address, GuestAddress};
+
+use crate::console::Console;
+use crate::hypercall::{self, Answer};
+use crate::interrupt;
+use crate::registers::Registers;
+use crate::statistics::Statistics;
+use crate::uart;
+use crate::vm_exit::describe;
+
+/// Bit 1 of RFLAGS is always 1. SDM Vol. 1, 3.4.3.
+const RFLAGS_RESERVED: u64 = 1 << 1;
+
+/// The highest status that a guest may end with: those above are ours.
+const STATUS_MAX: u8 = 63;
+
+/// Why the guest runs no longer.
+pub enum Stop {
+    Halted,
+    /// It asked for this status.
+    Exited(u8),
+    Interrupted,
+    Crashed(String),
+}
+
+pub struct Vcpu {
+    fd: VcpuFd,
+    /// `KVM_CAP_SYNC_REGS`: KVM leaves the registers in the `kvm_run` page at each exit, and takes
+    /// them from there. That saves a system call whenever we need them.
+    syncs_registers: bool,
+    pub statistics: Statistics,
+}
+
+impl Vcpu {
+    pub fn new(mut fd: VcpuFd, syncs_registers: bool) -> Result<Self> {
+        interrupt::catch_signals(&mut fd)?;
+        if syncs_registers {
+            fd.set_sync_valid_reg(SyncReg::Register);
+        }
+        Ok(Self { fd, syncs_registers, statistics: Statistics::default() })
+    }
+
+    /// Makes the next instruction the one at `entry`, in real mode: the mode a CPU wakes up in.
+    pub fn enter_real_mode(&mut self, entry: GuestAddress) -> Result<()> {
+        let mut special = self.fd.get_sregs().context("KVM_GET_SREGS")?;
+        // After a reset CS:IP points just below 4 GiB, where the firmware of a PC is. We have none.
+        special.cs.selector = 0;
+        special.cs.base = 0;
+        self.fd.set_sregs(&special).context("KVM_SET_SREGS")?;
+
+        let general = kvm_regs {
+            rip: entry.raw_value(),
+            rsp: 0, // the first push wraps around to the top of the segment
+            rflags: RFLAGS_RESERVED,
+            ..Default::default()
+        };
+        self.fd.set_regs(&general).context("KVM_SET_REGS")
+    }
+
+    /// Runs the guest to its end, and does for it what it cannot do alone.
+    pub fn run(&mut self, console: &mut Console<impl Write>, verbose: bool) -> Result<Stop> {
+        loop {
+            let exit = match self.fd.run() {
+                Ok(exit) => exit,
+                Err(error) if error.errno() == libc::EINTR => {
+                    if self.fd.get_kvm_run().immediate_exit != 0 {
+                        return Ok(Stop::Interrupted);
+                    }
+                    continue; // a signal that is not ours: stopped and continued, say
+                }
+                Err(error) => return Err(error).context("KVM_RUN"),
+            };
+            self.statistics.count(&exit);
+            if verbose {
+                writeln!(stderr(), "exit {}: {}", self.statistics.total(), describe(&exit))?;
+            }
+            match exit {
+                VcpuExit::IoOut(uart::DATA, bytes) => console.print(bytes)?,
+                VcpuExit::IoIn(uart::DATA, bytes) => bytes.fill(console.read()),
+                VcpuExit::IoIn(uart::LINE_STATUS, bytes) => {
+                    bytes.fill(uart::line_status(console)?);
+                }
+                VcpuExit::IoOut(hypercall::PORT, &[number]) => {
+                    if let Some(stop) = self.hypercall(number, console)? {
+                        return Ok(stop);
+                    }
+                }
+                VcpuExit::Hlt => return Ok(Stop::Halted),
+                VcpuExit::InternalError => {
+                    return Ok(Stop::Crashed(internal_error(self.fd.get_kvm_run())));
+                }
+                exit => return Ok(Stop::Crashed(describe(&exit))),
+            }
+        }
+    }
+
+    fn hypercall(&mut self, number: u8, console: &mut Console<impl Write>) -> Result<Option<Stop>> {
+        let general = self.general_registers()?;
+        Ok(match hypercall::call(number, general.rbx, console)? {
+            Answer::Done => None,
+            Answer::Value(eax) => {
+                self.set_general_registers(kvm_regs { rax: u64::from(eax), ..general })?;
+                None
+            }
+            Answer::Exit(status @ 0..=STATUS_MAX) => Some(Stop::Exited(status)),
+            Answer::Exit(status) => Some(Stop::Crashed(format!(
+                "HC_EXIT with status {status}, a guest's goes up to {STATUS_MAX}"
+            ))),
+            Answer::Unknown => {
+                let rip = general.rip;
+                Some(Stop::Crashed(format!("no hypercall has the number {number}, RIP {rip:#x}")))
+            }
+        })
+    }
+
+    fn general_registers(&mut self) -> Result<kvm_regs> {
+        if self.syncs_registers {
+            return Ok(self.fd.sync_regs_mut().regs);
+        }
+        self.fd.get_regs().context("KVM_GET_REGS")
+    }
+
+    fn set_general_registers(&mut self, general: kvm_regs) -> Result<()> {
+        if self.syncs_registers {
+            self.fd.sync_regs_mut().regs = general;
+            self.fd.set_sync_dirty_reg(SyncReg::Register);
+            return Ok(());
+        }
+        self.fd.set_regs(&general).context("KVM_SET_REGS")
+    }
+
+    pub fn registers(&self) -> Result<Registers> {
+        Ok(Registers {
+            general: self.fd.get_regs().context("KVM_GET_REGS")?,
+            special: self.fd.get_sregs().context("KVM_GET_SREGS")?,
+        })
+    }
+}
+
+/// KVM's own failure, most often an instruction that it could not emulate (suberror 1).
+fn internal_error(run: &kvm_run) -> String {
+    // SAFETY: it is this member of the union after KVM_EXIT_INTERNAL_ERROR, and only plain numbers.
+    let suberror = unsafe { run.__bindgen_anon_1.internal.suberror };
+    format!("KVM_EXIT_INTERNAL_ERROR: suberror {suberror}")
+}
+
+impl Drop for Vcpu {
+    fn drop(&mut self) {
+        interrupt::forget_vcpu();
+    }
+}
