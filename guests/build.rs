@@ -96,10 +96,11 @@ fn find_guests() -> Result<BTreeMap<String, Source>, Failure> {
     let mut failures = Failure::new();
     for (mode, (folder, _)) in MODES.into_iter().enumerate() {
         for path in files(&Path::new("guests/src").join(folder))? {
-            if path.extension().is_none_or(|extension| extension != "S") {
+            let name = stem(&path);
+            // A name with a dot in front is an editor's, not ours.
+            if path.extension().is_none_or(|extension| extension != "S") || name.starts_with('.') {
                 continue;
             }
-            let name = stem(&path);
             let about = match read_about(&name, &path) {
                 Ok(about) => about,
                 Err(failure) => {
@@ -108,12 +109,7 @@ fn find_guests() -> Result<BTreeMap<String, Source>, Failure> {
                 }
             };
             let shown = path.display().to_string();
-            let source = Source {
-                folder,
-                mode,
-                path,
-                about,
-            };
+            let source = Source { folder, mode, path, about };
             if let Some(other) = guests.insert(name, source) {
                 failures.extend([
                     format!("{shown}: another guest has this name"),
@@ -124,11 +120,7 @@ fn find_guests() -> Result<BTreeMap<String, Source>, Failure> {
             }
         }
     }
-    if failures.is_empty() {
-        Ok(guests)
-    } else {
-        Err(failures)
-    }
+    if failures.is_empty() { Ok(guests) } else { Err(failures) }
 }
 
 /// What `--list` says of the guest: the first sentence of the header comment `# NAME: …`.
@@ -138,10 +130,7 @@ fn read_about(name: &str, path: &Path) -> Result<String, Failure> {
         .lines()
         .next()
         .and_then(|line| line.strip_prefix(&format!("# {name}: ")))
-        .and_then(|text| {
-            text.split_once(". ")
-                .or_else(|| Some((text.strip_suffix('.')?, "")))
-        })
+        .and_then(|text| text.split_once(". ").or_else(|| Some((text.strip_suffix('.')?, ""))))
         .map(|(sentence, _)| sentence.trim().to_owned())
         .filter(|sentence| !sentence.is_empty())
         .ok_or_else(|| {
@@ -160,10 +149,7 @@ fn assemble(
     newest_shared: SystemTime,
     tools: &Tools,
 ) -> Result<(), Failure> {
-    let elf = images
-        .join(guest.folder)
-        .join(stem(&guest.path))
-        .with_extension("elf");
+    let elf = images.join(guest.folder).join(stem(&guest.path)).with_extension("elf");
     let image = elf.with_extension("bin");
     let newest = newest_shared.max(modified(&guest.path)?);
     // The image is written last: if it is there and new, the ELF file is too.
@@ -172,16 +158,9 @@ fn assemble(
     }
     tools.cc.run(|cc| {
         let script = format!("guests/src/{0}/{0}.ld", guest.folder);
-        cc.args(CC_OPTIONS)
-            .arg("-T")
-            .arg(script)
-            .arg("-o")
-            .arg(&elf)
-            .arg(&guest.path)
+        cc.args(CC_OPTIONS).arg("-T").arg(script).arg("-o").arg(&elf).arg(&guest.path)
     })?;
-    tools
-        .objcopy
-        .run(|objcopy| objcopy.args(["-O", "binary"]).arg(&elf).arg(&image))
+    tools.objcopy.run(|objcopy| objcopy.args(["-O", "binary"]).arg(&elf).arg(&image))
 }
 
 struct Tools {
@@ -209,15 +188,8 @@ impl Tool {
         package: &'static str,
     ) -> Self {
         println!("cargo::rerun-if-env-changed={variable}");
-        let command = env::var(variable)
-            .ok()
-            .filter(|command| !command.trim().is_empty());
-        Self {
-            variable,
-            command: command.unwrap_or_else(|| default.into()),
-            kind,
-            package,
-        }
+        let command = env::var(variable).ok().filter(|command| !command.trim().is_empty());
+        Self { variable, command: command.unwrap_or_else(|| default.into()), kind, package }
     }
 
     /// Runs it in the workspace's root.
@@ -234,26 +206,16 @@ impl Tool {
         if output.status.success() {
             return Ok(());
         }
-        let mut failure: Failure = String::from_utf8_lossy(&output.stderr)
-            .lines()
-            .map(String::from)
-            .collect();
+        let mut failure: Failure =
+            String::from_utf8_lossy(&output.stderr).lines().map(String::from).collect();
         if failure.is_empty() {
-            failure.push(format!(
-                "{program}: {}, and it does not say why",
-                output.status
-            ));
+            failure.push(format!("{program}: {}, and it does not say why", output.status));
         }
         Err(failure)
     }
 
     fn missing(&self, program: &str) -> Failure {
-        let Self {
-            variable,
-            kind,
-            package,
-            ..
-        } = self;
+        let Self { variable, kind, package, .. } = self;
         vec![
             format!("cannot build the guests: the {kind} `{program}` is not installed"),
             format!("  Debian, Ubuntu: sudo apt install {package}"),
@@ -268,10 +230,7 @@ impl Tool {
 /// program, the choice of tools.
 fn newest_shared_source(tools: &Tools, out: &Path) -> Result<SystemTime, Failure> {
     let stamp = out.join("tools");
-    write_if_changed(
-        &stamp,
-        &format!("{}\n{}\n", tools.cc.command, tools.objcopy.command),
-    )?;
+    write_if_changed(&stamp, &format!("{}\n{}\n", tools.cc.command, tools.objcopy.command))?;
 
     let this_program = env::current_exe().map_err(|error| vec![error.to_string()])?;
     let mut sources = files(Path::new("guests/include"))?;
@@ -279,11 +238,7 @@ fn newest_shared_source(tools: &Tools, out: &Path) -> Result<SystemTime, Failure
     sources.extend(MODES.map(|(folder, _)| format!("guests/src/{folder}/{folder}.ld").into()));
 
     let times = sources.iter().map(|path| modified(path));
-    Ok(times
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .max()
-        .unwrap_or(SystemTime::now()))
+    Ok(times.collect::<Result<Vec<_>, _>>()?.into_iter().max().unwrap_or(SystemTime::now()))
 }
 
 /// Deletes what guests left behind that are no more.
@@ -322,9 +277,7 @@ fn from_root(path: &Path) -> PathBuf {
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let read = || -> io::Result<Vec<PathBuf>> {
         let entries = fs::read_dir(from_root(folder))?;
-        entries
-            .map(|entry| Ok(folder.join(entry?.file_name())))
-            .collect()
+        entries.map(|entry| Ok(folder.join(entry?.file_name()))).collect()
     };
     let mut files = read().map_err(|error| about_path(folder, &error))?;
     files.sort();
@@ -345,10 +298,7 @@ fn write_if_changed(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn stem(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn about_path(path: &Path, error: &io::Error) -> Failure {

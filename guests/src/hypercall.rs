@@ -21,13 +21,7 @@ pub const HC_GETCHAR: u8 = 4;
 pub const END_OF_INPUT: u32 = -1_i32 as u32;
 
 /// The names of the hypercalls, by number.
-pub const NAMES: [&str; 5] = [
-    "HC_EXIT",
-    "HC_PUTCHAR",
-    "HC_PUTNUM",
-    "HC_NEWLINE",
-    "HC_GETCHAR",
-];
+pub const NAMES: [&str; 5] = ["HC_EXIT", "HC_PUTCHAR", "HC_PUTNUM", "HC_NEWLINE", "HC_GETCHAR"];
 
 /// The name of a hypercall, if it exists.
 pub fn name(number: u8) -> Option<&'static str> {

@@ -64,10 +64,7 @@ pub fn nearest(name: &str, modes: &[Mode]) -> Vec<&'static str> {
 
 /// What `--list` prints: a line for each guest, then where their ELF files are.
 pub fn list(modes: &[Mode]) -> String {
-    let width = of_modes(modes)
-        .map(|guest| guest.name.len())
-        .max()
-        .unwrap_or(0);
+    let width = of_modes(modes).map(|guest| guest.name.len()).max().unwrap_or(0);
     let mut list = String::new();
     for Guest { name, about, .. } in of_modes(modes) {
         // Writing to a String cannot fail.
@@ -77,9 +74,7 @@ pub fn list(modes: &[Mode]) -> String {
 }
 
 fn of_modes(modes: &[Mode]) -> impl Iterator<Item = &'static Guest> {
-    GUESTS
-        .iter()
-        .filter(move |guest| modes.contains(&guest.mode))
+    GUESTS.iter().filter(move |guest| modes.contains(&guest.mode))
 }
 
 #[cfg(test)]
@@ -104,19 +99,11 @@ mod tests {
 
     #[test]
     fn every_guest_is_complete() {
-        for Guest {
-            name,
-            mode,
-            about,
-            image,
-        } in GUESTS
-        {
+        for Guest { name, mode, about, image } in GUESTS {
             assert!(!about.is_empty(), "{name} says nothing about itself");
             assert!(!about.ends_with('.'), "{name}: {about}");
             assert!(!image.is_empty(), "{name} has no bytes");
-            let elf = Path::new(ELF_DIR)
-                .join(mode.to_string())
-                .join(format!("{name}.elf"));
+            let elf = Path::new(ELF_DIR).join(mode.to_string()).join(format!("{name}.elf"));
             assert!(elf.is_file(), "{} is missing", elf.display());
         }
     }
