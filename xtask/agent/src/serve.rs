@@ -93,10 +93,8 @@ pub fn serve(mut port: File) -> Result<Infallible> {
 /// Collects processes that nobody else waits for: we are process 1.
 fn reap() {
     let any = Pid::from_raw(-1);
-    while !matches!(
-        waitpid(any, Some(WaitPidFlag::WNOHANG)),
-        Ok(WaitStatus::StillAlive) | Err(_)
-    ) {}
+    while !matches!(waitpid(any, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive) | Err(_)) {
+    }
 }
 
 fn wait(port: &File, to_send: bool, sessions: &[Live]) -> Result<Vec<(Source, PollFlags)>> {

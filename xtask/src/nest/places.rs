@@ -1,0 +1,59 @@
+//! Where the nest keeps its things: all under the target directory.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The nest's directory.
+pub struct Places {
+    /// `target/nest`.
+    pub nest: PathBuf,
+}
+
+impl Places {
+    /// `target/nest`, beside the `debug` or `release` directory in which this program lies.
+    pub fn find() -> Result<Self> {
+        let program = std::env::current_exe().context("cannot find out where xtask is")?;
+        let target = program.ancestors().nth(2).context("xtask does not lie in target/debug")?;
+        Self::make(&target.join("nest"))
+    }
+
+    pub fn make(nest: &Path) -> Result<Self> {
+        fs::create_dir_all(nest)
+            .with_context(|| format!("cannot make the directory {}", nest.display()))?;
+        Ok(Self { nest: nest.to_owned() })
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.nest.join(name)
+    }
+
+    /// The sources of the workspace.
+    pub fn workspace() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the workspace")
+    }
+
+    pub fn is_first_use(&self) -> bool {
+        !self.join("used").exists()
+    }
+
+    /// From now on we are quiet. If this cannot be written, the next use talks again.
+    pub fn mark_used(&self) {
+        if self.is_first_use() {
+            let _ = fs::write(self.join("used"), "");
+        }
+    }
+
+    /// Waits until no other command prepares the nest. The lock goes with the file.
+    pub fn lock(&self) -> Result<File> {
+        let path = self.join("lock");
+        let file =
+            File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        if file.try_lock().is_err() {
+            eprintln!("nest: another command is preparing the nest: waiting for it…");
+            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        }
+        Ok(file)
+    }
+}
