@@ -1,1 +1,176 @@
-//! Tests of every chapter.
+//! Running a chapter as a user would, for the tests in `tests/`.
+#![expect(clippy::missing_panics_doc, reason = "a test panics when something is wrong")]
+
+use std::env;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use wait_timeout::ChildExt;
+
+/// Much longer than any run takes, even on a busy machine inside the nest.
+const HANGS_AFTER: Duration = Duration::from_secs(120);
+
+/// The library that makes KVM fail when it is preloaded: see `shim/kvm_faults.c`.
+pub const KVM_FAULTS: &str = env!("KVM_FAULTS");
+
+/// Where the executable of a chapter, or another of the workspace's programs, is.
+pub fn program(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("the kernel knows our own path");
+    let target = test.ancestors().nth(2).expect("a test is at target/PROFILE/deps/NAME");
+    let program = target.join(name);
+    assert!(program.is_file(), "{} has not been built: cargo build", program.display());
+    program
+}
+
+/// A chapter's command line, to be run.
+pub struct Run<'a> {
+    /// The package's name.
+    pub chapter: &'a str,
+    /// What follows it.
+    pub arguments: &'a [&'a str],
+    /// What it reads on standard input.
+    pub input: &'a [u8],
+    /// What is wrong with KVM: `KVM_FAULT` of the shim.
+    pub fault: Option<&'a str>,
+}
+
+impl<'a> Run<'a> {
+    /// With no input, and a KVM in order.
+    pub fn new(chapter: &'a str, arguments: &'a [&'a str]) -> Self {
+        Self { chapter, arguments, input: b"", fault: None }
+    }
+
+    /// The command, not yet started.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(program(self.chapter));
+        command.args(self.arguments).env("NO_COLOR", "1");
+        if let Some(fault) = self.fault {
+            command.env("LD_PRELOAD", KVM_FAULTS).env("KVM_FAULT", fault);
+        }
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn finish(&self) -> Finished {
+        finish(self.start(), self.input)
+    }
+
+    /// Starts it, with pipes on all three streams.
+    pub fn start(&self) -> Child {
+        self.command()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a chapter can be started")
+    }
+}
+
+impl fmt::Display for Run<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.input.is_empty() {
+            write!(f, "printf '{}' | ", self.input.escape_ascii())?;
+        }
+        if let Some(fault) = self.fault {
+            write!(f, "KVM_FAULT={fault} ")?;
+        }
+        write!(f, "{}", self.chapter)?;
+        self.arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
+    }
+}
+
+/// What a finished program leaves behind.
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// All that it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// All that it wrote to standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Finished {
+    /// The exit status; a program that died of a signal has none, and fails the test.
+    pub fn code(&self) -> i32 {
+        assert_eq!(self.status.signal(), None, "died of a signal: {self}");
+        self.status.code().expect("it was not a signal")
+    }
+}
+
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (stdout, stderr) = (&self.stdout, &self.stderr);
+        match self.status.code() {
+            Some(code) => writeln!(f, "status: {code}")?,
+            None => writeln!(f, "{}", self.status)?,
+        }
+        write!(f, "--- stdout\n{}", String::from_utf8_lossy(stdout))?;
+        // Where the last line has no end, the snapshot says so, as a diff does.
+        if !stdout.is_empty() && !stdout.ends_with(b"\n") {
+            writeln!(f, "\n(no newline at the end)")?;
+        }
+        write!(f, "--- stderr\n{}", String::from_utf8_lossy(stderr))
+    }
+}
+
+/// Feeds `child`, waits for its end and collects its output. One that hangs is killed and fails
+/// the test.
+pub fn finish(mut child: Child, input: &[u8]) -> Finished {
+    let mut stdin = child.stdin.take();
+    let stdout = child.stdout.take().map(drain);
+    let stderr = child.stderr.take().map(drain);
+    if let Some(stdin) = &mut stdin {
+        // A program may end without reading all of it.
+        let _ = stdin.write_all(input);
+    }
+    drop(stdin);
+    let Some(status) = child.wait_timeout(HANGS_AFTER).expect("a child can be waited for") else {
+        child.kill().expect("a child can be killed");
+        panic!("still running after {HANGS_AFTER:?}");
+    };
+    let collect = |reader: thread::JoinHandle<_>| reader.join().expect("a reader does not panic");
+    Finished {
+        status,
+        stdout: stdout.map(collect).unwrap_or_default(),
+        stderr: stderr.map(collect).unwrap_or_default(),
+    }
+}
+
+fn drain(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("a pipe can be read");
+        bytes
+    })
+}
+
+/// Sends a signal to `child` alone.
+pub fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(child.id().try_into().expect("a pid is a small number"));
+    kill(pid, signal).expect("our own child can be signalled");
+}
+
+/// The seconds of CPU time that `child` has used so far.
+pub fn cpu_seconds(child: &Child) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id()))
+        .expect("a running process has a stat file");
+    // proc(5): utime and stime are fields 14 and 15; field 2, in parentheses, may hold spaces.
+    let fields: Vec<&str> =
+        stat[stat.rfind(')').expect("it ends field 2") + 1..].split_whitespace().collect();
+    let ticks = |field: usize| fields[field - 3].parse::<f64>().expect("ticks are a number");
+    const TICKS_PER_SECOND: f64 = 100.0; // USER_HZ, on x86 always
+    (ticks(14) + ticks(15)) / TICKS_PER_SECOND
+}
+
+/// A path as text, as a command line wants it.
+pub fn text(path: &Path) -> &str {
+    AsRef::<OsStr>::as_ref(path).to_str().expect("our own paths are UTF-8")
+}

@@ -19,7 +19,8 @@ pub fn describe(exit: &VcpuExit) -> String {
         VcpuExit::FailEntry(reason, cpu) => {
             format!("KVM_EXIT_FAIL_ENTRY: CPU {cpu} refused the vCPU's state, reason {reason:#x}")
         }
-        other => format!("KVM_EXIT_{}", screaming_snake_case(&format!("{other:x?}"))),
+        VcpuExit::Unsupported(reason) => format!("exit reason {reason}, which we do not know"),
+        other => format!("KVM_EXIT_{}", screaming_snake_case(&format!("{other:?}"))),
     }
 }
 
@@ -45,6 +46,6 @@ mod tests {
         assert_eq!(describe(&VcpuExit::Hlt), "KVM_EXIT_HLT");
         assert_eq!(describe(&VcpuExit::IrqWindowOpen), "KVM_EXIT_IRQ_WINDOW_OPEN");
         assert_eq!(describe(&VcpuExit::IoOut(0x3f8, b"A")), "KVM_EXIT_IO: OUT [41] to port 0x3f8");
-        assert_eq!(describe(&VcpuExit::SystemEvent(2, &[16])), "KVM_EXIT_SYSTEM_EVENT(2, [10])");
+        assert_eq!(describe(&VcpuExit::SystemEvent(2, &[16])), "KVM_EXIT_SYSTEM_EVENT(2, [16])");
     }
 }

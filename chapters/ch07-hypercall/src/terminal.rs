@@ -9,8 +9,8 @@ use nix::sys::signal::{Signal, raise};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use vmm_sys_util::signal::register_signal_handler;
 
-/// The terminal as we found it, and as the guest has it.
-static SETTINGS: OnceLock<[libc::termios; 2]> = OnceLock::new();
+/// The terminal's settings as we found them.
+static ORIGINAL: OnceLock<libc::termios> = OnceLock::new();
 
 /// For as long as it lives, the terminal on standard input is the guest's.
 pub struct RawMode;
@@ -18,12 +18,9 @@ pub struct RawMode;
 impl RawMode {
     pub fn enter() -> Result<Self> {
         let original = tcgetattr(stdin()).context("tcgetattr")?;
-        let mut raw = original.clone();
-        // No lines to edit, no echo. Signals stay: Ctrl-C is for the VMM.
-        raw.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
-        SETTINGS.get_or_init(|| [original.into(), raw.into()]);
+        ORIGINAL.get_or_init(|| original.into());
         register_signal_handler(SIGTSTP, on_stop).context("sigaction")?;
-        apply(1);
+        hand_over();
         Ok(Self)
     }
 }
@@ -34,21 +31,29 @@ impl Drop for RawMode {
     }
 }
 
-/// Gives the terminal back as it was. May be called in a signal handler, and without need.
-pub fn restore() {
-    apply(0);
+/// No lines to edit, no echo. Signals stay: Ctrl-C is for the VMM.
+fn hand_over() {
+    change(|settings| settings.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO));
 }
 
-fn apply(which: usize) {
-    if let Some(settings) = SETTINGS.get() {
+/// Gives the terminal back as it was. May be called in a signal handler, and without need.
+pub fn restore() {
+    change(|_| {});
+}
+
+/// Applies a change to the original settings.
+fn change(change: impl FnOnce(&mut Termios)) {
+    if let Some(original) = ORIGINAL.get() {
+        let mut settings = Termios::from(*original);
+        change(&mut settings);
         // A terminal that has gone needs nothing from us.
-        let _ = tcsetattr(stdin(), SetArg::TCSADRAIN, &Termios::from(settings[which]));
+        let _ = tcsetattr(stdin(), SetArg::TCSADRAIN, &settings);
     }
 }
 
 /// Ctrl-Z: the shell gets the terminal as it was, and so do we when we go on.
 extern "C" fn on_stop(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
-    apply(0);
+    restore();
     let _ = raise(Signal::SIGSTOP); // returns after SIGCONT
-    apply(1);
+    hand_over();
 }

@@ -4,7 +4,9 @@
 use std::io::{Write, stderr};
 
 use anyhow::{Context, Result};
-use kvm_bindings::{kvm_regs, kvm_run};
+use kvm_bindings::{
+    KVM_INTERNAL_ERROR_DELIVERY_EV, KVM_INTERNAL_ERROR_EMULATION, kvm_regs, kvm_run,
+};
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd};
 use vm_memory::{Address, GuestAddress};
 
@@ -145,11 +147,16 @@ impl Vcpu {
     }
 }
 
-/// KVM's own failure, most often an instruction that it could not emulate (suberror 1).
+/// What KVM itself failed to do. Suberrors: `KVM_INTERNAL_ERROR_*` in `linux/kvm.h`.
 fn internal_error(run: &kvm_run) -> String {
     // SAFETY: it is this member of the union after KVM_EXIT_INTERNAL_ERROR, and only plain numbers.
     let suberror = unsafe { run.__bindgen_anon_1.internal.suberror };
-    format!("KVM_EXIT_INTERNAL_ERROR: suberror {suberror}")
+    let what = match suberror {
+        KVM_INTERNAL_ERROR_EMULATION => "KVM cannot emulate the instruction",
+        KVM_INTERNAL_ERROR_DELIVERY_EV => "KVM cannot deliver an interrupt or exception",
+        _ => "KVM does not say more",
+    };
+    format!("KVM_EXIT_INTERNAL_ERROR: suberror {suberror}, {what}")
 }
 
 impl Drop for Vcpu {

@@ -1,0 +1,98 @@
+/* Makes a chapter's KVM misbehave: preloaded into it, told by the environment what to do.
+ *
+ *   KVM_FAULT=open:ERRNO            open("/dev/kvm") fails
+ *   KVM_FAULT=version:N             KVM_GET_API_VERSION answers N
+ *   KVM_FAULT=lacks:CAPABILITY      KVM_CHECK_EXTENSION answers 0 for it
+ *   KVM_FAULT=exit:REASON:DETAIL    KVM_RUN ends with that reason, DETAIL in its first 64 bits
+ *   KVM_FAULT=ioctl:REQUEST:ERRNO   that request fails
+ *
+ * Numbers as strtoull reads them. With no KVM_FAULT, or with another, nothing is changed. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static int vcpu_fd = -1;
+static struct kvm_run *run;
+
+/* The text behind "KIND:" if that is the fault we are to commit. */
+static const char *fault(const char *kind)
+{
+        const char *text = getenv("KVM_FAULT");
+        size_t length = strlen(kind);
+        if (!text || strncmp(text, kind, length) != 0 || text[length] != ':')
+                return NULL;
+        return text + length + 1;
+}
+
+int open(const char *path, int flags, ...)
+{
+        static int (*real)(const char *, int, ...);
+        const char *error = fault("open");
+        va_list arguments;
+        int mode;
+
+        if (error && strcmp(path, "/dev/kvm") == 0) {
+                errno = strtoull(error, NULL, 0);
+                return -1;
+        }
+        va_start(arguments, flags);
+        mode = va_arg(arguments, int);
+        va_end(arguments);
+        if (!real)
+                real = dlsym(RTLD_NEXT, "open");
+        return real(path, flags, mode);
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
+{
+        static void *(*real)(void *, size_t, int, int, int, off_t);
+        void *mapping;
+
+        if (!real)
+                real = dlsym(RTLD_NEXT, "mmap");
+        mapping = real(address, length, protection, flags, fd, offset);
+        if (fd >= 0 && fd == vcpu_fd)
+                run = mapping;
+        return mapping;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+        static int (*real)(int, unsigned long, ...);
+        const char *text;
+        char *rest;
+        va_list arguments;
+        void *argument;
+        int result;
+
+        va_start(arguments, request);
+        argument = va_arg(arguments, void *);
+        va_end(arguments);
+
+        if (request == KVM_GET_API_VERSION && (text = fault("version")))
+                return strtoull(text, NULL, 0);
+        if (request == KVM_CHECK_EXTENSION && (text = fault("lacks")) &&
+            strtoull(text, NULL, 0) == (unsigned long)argument)
+                return 0;
+        if (request == KVM_RUN && run && (text = fault("exit"))) {
+                run->exit_reason = strtoull(text, &rest, 0);
+                run->hw.hardware_exit_reason = *rest ? strtoull(rest + 1, NULL, 0) : 0;
+                return 0;
+        }
+        if ((text = fault("ioctl")) && strtoull(text, &rest, 0) == request) {
+                errno = strtoull(rest + 1, NULL, 0);
+                return -1;
+        }
+        if (!real)
+                real = dlsym(RTLD_NEXT, "ioctl");
+        result = real(fd, request, argument);
+        if (request == KVM_CREATE_VCPU)
+                vcpu_fd = result;
+        return result;
+}

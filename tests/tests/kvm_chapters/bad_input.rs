@@ -1,0 +1,210 @@
+//! What goes wrong outside the VMM: one clear message, the right status, never a panic.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use tests::{Finished, Run, finish, program, text};
+
+const CHAPTERS: [&str; 7] = [
+    "ch01-open-kvm",
+    "ch02-guest-memory",
+    "ch03-hlt",
+    "ch04-exits",
+    "ch05-uart",
+    "ch06-uart-input",
+    "ch07-hypercall",
+];
+
+/// The chapters that take a guest.
+fn with_guest() -> impl Iterator<Item = &'static str> {
+    CHAPTERS.into_iter().skip(3)
+}
+
+#[track_caller]
+fn assert_ends(finished: &Finished, status: i32, message: &[&str]) {
+    assert_eq!(finished.code(), status, "{finished}");
+    let stderr = String::from_utf8_lossy(&finished.stderr);
+    assert!(!stderr.contains("panicked"), "{finished}");
+    for part in message {
+        assert!(stderr.contains(part), "no {part:?} in:\n{finished}");
+    }
+}
+
+#[track_caller]
+fn assert_fault(chapter: &str, fault: &str, message: &[&str]) {
+    let run = Run { fault: Some(fault), ..Run::new(chapter, &[]) };
+    assert_ends(&run.finish(), 69, message);
+}
+
+#[test]
+fn no_dev_kvm() {
+    for chapter in CHAPTERS {
+        let message = ["error: /dev/kvm: No such file", "sudo modprobe kvm_intel", "xtask doctor"];
+        assert_fault(chapter, "open:2", &message);
+    }
+}
+
+#[test]
+fn no_permission() {
+    for chapter in CHAPTERS {
+        let message = ["error: /dev/kvm: Permission denied", "usermod -aG kvm", "MINI_KVM=nest"];
+        assert_fault(chapter, "open:13", &message);
+    }
+}
+
+#[test]
+fn other_api_version() {
+    for chapter in CHAPTERS {
+        let message = ["error: /dev/kvm: its API version is 11, not 12", "cargo xtask doctor"];
+        assert_fault(chapter, "version:11", &message);
+    }
+}
+
+#[test]
+fn missing_capability() {
+    // KVM_CAP_IRQCHIP, for chapter 11: chapter 1 reports it, the others do without.
+    assert_fault("ch01-open-kvm", "lacks:0", &["error: /dev/kvm lacks KVM_CAP_IRQCHIP"]);
+    let run = Run { fault: Some("lacks:0"), ..Run::new("ch07-hypercall", &[]) };
+    assert_ends(&run.finish(), 0, &["721 exits"]);
+
+    for chapter in &CHAPTERS[1..] {
+        assert_fault(chapter, "lacks:3", &["error: /dev/kvm lacks KVM_CAP_USER_MEMORY"]);
+    }
+    for chapter in with_guest() {
+        assert_fault(chapter, "lacks:136", &["error: /dev/kvm lacks KVM_CAP_IMMEDIATE_EXIT"]);
+    }
+}
+
+#[test]
+fn every_system_call_that_fails_is_named() {
+    for (request, name) in [
+        ("0xae01", "KVM_CREATE_VM"),
+        ("0x4020ae46", "KVM_SET_USER_MEMORY_REGION"),
+        ("0xae41", "KVM_CREATE_VCPU"),
+        ("0x8138ae83", "KVM_GET_SREGS"),
+        ("0x4138ae84", "KVM_SET_SREGS"),
+        ("0x4090ae82", "KVM_SET_REGS"),
+        ("0xae80", "KVM_RUN"),
+    ] {
+        let message = format!("error: {name}: Cannot allocate memory");
+        for chapter in &CHAPTERS[3..] {
+            assert_fault(chapter, &format!("ioctl:{request}:12"), &[&message]);
+        }
+    }
+}
+
+#[test]
+fn images_that_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: usize| {
+        let path = folder.path().join(name);
+        fs::write(&path, vec![0xf4; bytes]).unwrap();
+        path
+    };
+    let missing = folder.path().join("missing");
+    let empty = file("empty", 0);
+    let large = file("large", 65_537);
+    for (path, message) in [
+        (missing.as_path(), "No such file or directory"),
+        (folder.path(), "Is a directory"),
+        (empty.as_path(), "the image is empty"),
+        (large.as_path(), "the image has 65537 bytes, the guest's memory only 65536"),
+        ("/dev/zero".as_ref(), "the image has 65537 bytes, the guest's memory only 65536"),
+    ] {
+        let message = format!("error: {}: {message}", path.display());
+        for chapter in with_guest() {
+            assert_ends(&Run::new(chapter, &[text(path)]).finish(), 66, &[&message]);
+        }
+    }
+}
+
+#[test]
+fn an_image_that_may_not_be_read() {
+    let image = tempfile::NamedTempFile::new().unwrap();
+    image.as_file().set_permissions(Permissions::from_mode(0o0)).unwrap();
+    for chapter in with_guest() {
+        // Root may read everything, unless it gives that up.
+        let child = Command::new("setpriv")
+            .args(["--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"])
+            .arg(program(chapter))
+            .arg(image.path())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("util-linux has setpriv");
+        let path = text(image.path());
+        assert_ends(&finish(child, b""), 66, &["error: ", path, "Permission denied"]);
+    }
+}
+
+#[test]
+fn an_image_that_just_fits() {
+    let image = tempfile::NamedTempFile::new().unwrap();
+    fs::write(image.path(), vec![0xf4; 65_536]).unwrap();
+    for chapter in with_guest() {
+        let finished = Run::new(chapter, &[text(image.path())]).finish();
+        assert_ends(&finished, 0, &["halted after 1 exit\n"]);
+    }
+}
+
+/// A pipe that nobody reads any more, as after `| head -1`.
+fn closed_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn nobody_reads_standard_output() {
+    let default_runs = CHAPTERS.iter().map(|chapter| (*chapter, vec![]));
+    let options = CHAPTERS.iter().map(|chapter| (*chapter, vec!["--help"]));
+    let lists = with_guest().map(|chapter| (chapter, vec!["--list"]));
+    for (chapter, arguments) in default_runs.chain(options).chain(lists) {
+        let run = Run::new(chapter, &arguments);
+        let child = run
+            .command()
+            .stdin(Stdio::null())
+            .stdout(closed_pipe())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let finished = finish(child, b"");
+        assert_eq!(finished.code(), 0, "{run}: {finished}");
+        let stderr = String::from_utf8_lossy(&finished.stderr);
+        assert!(!stderr.contains("error") && !stderr.contains("panicked"), "{run}: {finished}");
+    }
+}
+
+#[test]
+fn nobody_reads_standard_error() {
+    for (chapter, arguments, status) in [
+        ("ch01-open-kvm", vec!["wrong"], 0),
+        ("ch03-hlt", vec![], 0),
+        ("ch04-exits", vec!["--verbose"], 0),
+        ("ch04-exits", vec!["mmio"], 0),
+        ("ch04-exits", vec!["/missing"], 66),
+        ("ch07-hypercall", vec![], 0),
+    ] {
+        let run = Run::new(chapter, &arguments);
+        let child =
+            run.command().stdin(Stdio::null()).stderr(closed_pipe()).stdout(Stdio::null()).spawn();
+        assert_eq!(finish(child.unwrap(), b"").code(), status, "{run}");
+    }
+}
+
+#[test]
+fn standard_output_is_full() {
+    for (chapter, arguments) in [
+        ("ch01-open-kvm", vec![]),
+        ("ch02-guest-memory", vec![]),
+        ("ch04-exits", vec!["--list"]),
+        ("ch05-uart", vec!["hello"]),
+        ("ch07-hypercall", vec!["multiplication"]),
+    ] {
+        let run = Run::new(chapter, &arguments);
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let child = run.command().stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn();
+        assert_ends(&finish(child.unwrap(), b""), 74, &["error: ", "No space left on device"]);
+    }
+}

@@ -1,0 +1,162 @@
+//! Chapters on a terminal, as somebody who types sees them.
+
+use std::process::Command;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rexpect::session::{PtySession, spawn_command};
+use tests::program;
+
+/// Long enough for an emulated machine; a test that succeeds does not wait.
+const PATIENCE_MS: u64 = 60_000;
+
+const CTRL_A: &str = "\x01";
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+const CTRL_Z: &str = "\x1a";
+
+/// Runs a shell script on a terminal of its own. `$ch06` and `$ch07` are the chapters' programs.
+fn on_terminal(script: &str) -> PtySession {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", script])
+        .env("ch06", program("ch06-uart-input"))
+        .env("ch07", program("ch07-hypercall"))
+        .env("TERM", "dumb");
+    spawn_command(shell, Some(PATIENCE_MS)).expect("a terminal can be had")
+}
+
+fn type_keys(terminal: &mut PtySession, keys: &str) {
+    terminal.send(keys).unwrap();
+    terminal.flush().unwrap();
+}
+
+/// A script that shows the terminal's settings before and after, and the status in between.
+/// The shell itself shrugs Ctrl-C off.
+fn with_settings(command: &str) -> String {
+    format!("trap : INT; echo before=$(stty -g); {command}; echo status=$?; echo after=$(stty -g)")
+}
+
+#[track_caller]
+fn assert_restored(terminal: &mut PtySession, before: &str, status: i32) {
+    terminal.exp_string(&format!("status={status}\r\n")).unwrap();
+    terminal.exp_string("after=").unwrap();
+    assert_eq!(terminal.read_line().unwrap().trim_end(), before);
+    terminal.exp_eof().unwrap();
+}
+
+fn settings_before(terminal: &mut PtySession) -> String {
+    terminal.exp_string("before=").unwrap();
+    terminal.read_line().unwrap().trim_end().to_owned()
+}
+
+/// Waits for the line that the VMM prints when it takes the terminal.
+fn await_guest(terminal: &mut PtySession) {
+    terminal.exp_string("Ctrl-A x the virtual machine\r\n").unwrap();
+}
+
+/// Waits for the guest `echo`, and sees that it gets a key at once, and that nothing echoes it.
+fn echo_answers(terminal: &mut PtySession) {
+    await_guest(terminal);
+    type_keys(terminal, "k");
+    assert_eq!(terminal.exp_string("K").unwrap(), "");
+}
+
+#[test]
+fn keys_arrive_at_once_and_ctrl_d_ends_the_input() {
+    let mut terminal = on_terminal(&with_settings("$ch06"));
+    let before = settings_before(&mut terminal);
+    echo_answers(&mut terminal);
+    type_keys(&mut terminal, "\r");
+    terminal.exp_string("\r\n").unwrap();
+    type_keys(&mut terminal, CTRL_D);
+    terminal.exp_string("echo: halted after").unwrap();
+    assert_restored(&mut terminal, &before, 0);
+}
+
+#[test]
+fn ctrl_a_x_ends_the_vm() {
+    for guest in ["echo", "spin"] {
+        let mut terminal = on_terminal(&with_settings(&format!("$ch06 {guest}")));
+        let before = settings_before(&mut terminal);
+        await_guest(&mut terminal);
+        type_keys(&mut terminal, &format!("{CTRL_A}x"));
+        terminal.exp_string(": interrupted after").unwrap();
+        assert_restored(&mut terminal, &before, 130);
+    }
+}
+
+#[test]
+fn ctrl_a_twice_is_one_ctrl_a_for_the_guest() {
+    let mut terminal = on_terminal("$ch06");
+    echo_answers(&mut terminal);
+    type_keys(&mut terminal, &format!("{CTRL_A}{CTRL_A}x"));
+    assert_eq!(terminal.exp_string("X").unwrap(), CTRL_A);
+    type_keys(&mut terminal, CTRL_D);
+    terminal.exp_string("halted").unwrap();
+}
+
+#[test]
+fn ctrl_c_ends_the_vm() {
+    for guest in ["$ch06 echo", "$ch06 spin", "$ch07 ask", "$ch07 spin"] {
+        let mut terminal = on_terminal(&with_settings(guest));
+        let before = settings_before(&mut terminal);
+        await_guest(&mut terminal);
+        type_keys(&mut terminal, CTRL_C);
+        terminal.exp_string(": interrupted after").unwrap();
+        assert_restored(&mut terminal, &before, 130);
+    }
+}
+
+#[test]
+fn sigterm_gives_the_terminal_back() {
+    let mut terminal = on_terminal(&with_settings("sh -c 'echo pid=$$; exec $ch06 spin'"));
+    let before = settings_before(&mut terminal);
+    terminal.exp_string("pid=").unwrap();
+    let pid = Pid::from_raw(terminal.read_line().unwrap().trim_end().parse().unwrap());
+    await_guest(&mut terminal);
+    kill(pid, Signal::SIGTERM).unwrap();
+    terminal.exp_string(": interrupted after").unwrap();
+    assert_restored(&mut terminal, &before, 130);
+}
+
+#[test]
+fn an_error_gives_the_terminal_back() {
+    // Its output has no reader any more when the first key is echoed.
+    let mut terminal = on_terminal(&with_settings("$ch06 | true"));
+    let before = settings_before(&mut terminal);
+    await_guest(&mut terminal);
+    type_keys(&mut terminal, "k");
+    assert_restored(&mut terminal, &before, 0);
+}
+
+#[test]
+fn ctrl_z_stops_the_vm_and_fg_continues_it() {
+    let script = "set -m; $ch06; echo stopped=$(stty -g); fg; echo status=$?";
+    let mut terminal = on_terminal(&format!("echo before=$(stty -g); {script}"));
+    let before = settings_before(&mut terminal);
+    echo_answers(&mut terminal);
+    type_keys(&mut terminal, CTRL_Z);
+    terminal.exp_string("stopped=").unwrap();
+    assert_eq!(terminal.read_line().unwrap().trim_end(), before);
+    terminal.exp_string("ch06").unwrap(); // fg names what it continues
+    type_keys(&mut terminal, "again");
+    terminal.exp_string("AGAIN").unwrap();
+    type_keys(&mut terminal, CTRL_D);
+    terminal.exp_string("status=0").unwrap();
+}
+
+#[test]
+fn ask_is_a_conversation() {
+    let mut terminal = on_terminal("$ch07 ask");
+    terminal.exp_string("What is your name? ").unwrap();
+    type_keys(&mut terminal, "Adx\x7fa\r");
+    terminal.exp_string("Hello, Ada!\r\n").unwrap();
+    terminal.exp_string("ask: exited with status 0").unwrap();
+}
+
+#[test]
+fn a_report_begins_with_a_new_line_on_a_terminal() {
+    let mut terminal = on_terminal("$ch06 counter");
+    terminal.exp_string("0123456789\r\ncounter: halted after 11 exits").unwrap();
+}

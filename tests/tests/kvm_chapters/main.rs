@@ -1,0 +1,7 @@
+//! Every chapter, as its users run it. Needs a complete KVM: cargo's runner takes care of that.
+#![expect(clippy::unwrap_used, reason = "a test says with a panic what went wrong")]
+
+mod bad_input;
+mod interactive;
+mod snapshots;
+mod stopping;

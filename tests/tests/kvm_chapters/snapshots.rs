@@ -1,0 +1,119 @@
+//! What each chapter prints, to the letter: the book shows these very files.
+
+use insta::Settings;
+use tests::Run;
+
+/// What differs from run to run or from place to place, and nothing else.
+const VARYING: [(&str, &str); 2] = [
+    // ch02: where the kernel happened to put the guest's memory
+    ("0x7[0-9a-f]{11}", "0x7[address]"),
+    // --list: where this checkout was built
+    ("gdb: .*/out/guests/", "gdb: [out]/guests/"),
+];
+
+/// Compares what a run leaves behind with `snapshots/NAME.snap`.
+pub fn check(name: &str, run: &Run, more_varying: &[(&str, &str)]) {
+    let finished = run.finish();
+    finished.code();
+    let mut settings = Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for (pattern, replacement) in VARYING.iter().chain(more_varying) {
+        settings.add_filter(pattern, *replacement);
+    }
+    settings.bind(|| insta::assert_snapshot!(name, format!("$ {run}\n{finished}")));
+}
+
+/// A test for each case: its name, its command line and, where there is one, its input.
+macro_rules! cases {
+    ($($name:ident: $chapter:literal $($argument:literal)* $(, input $input:literal)?
+        $(, fault $fault:literal)? $(, varying $varying:expr)?;)*) => {
+        $(#[test]
+        fn $name() {
+            let run = Run {
+                $(input: $input,)?
+                $(fault: Some($fault),)?
+                ..Run::new($chapter, &[$($argument),*])
+            };
+            let varying: &[&[(&str, &str)]] = &[$($varying)?];
+            check(stringify!($name), &run, &varying.concat());
+        })*
+    };
+}
+
+/// How often the guest asks for its input depends on when it arrives.
+const POLLS: &[(&str, &str)] = &[
+    (r"after \d+ exits", "after [some] exits"),
+    (r" +\d+  COM1 line status", "   [some]  COM1 line status"),
+];
+
+/// After a triple fault AMD's KVM resets the registers, Intel's leaves them.
+const REGISTERS: &[(&str, &str)] = &[(r"(?s)  rip .*", "  [registers]\n")];
+
+cases! {
+    ch01: "ch01-open-kvm";
+    ch01_help: "ch01-open-kvm" "--help";
+    ch01_argument: "ch01-open-kvm" "hello";
+
+    ch02: "ch02-guest-memory";
+    ch02_help: "ch02-guest-memory" "--help";
+    ch02_argument: "ch02-guest-memory" "hello";
+
+    ch03: "ch03-hlt";
+    ch03_help: "ch03-hlt" "--help";
+    ch03_argument: "ch03-hlt" "hello";
+
+    ch04: "ch04-exits";
+    ch04_help: "ch04-exits" "--help";
+    ch04_list: "ch04-exits" "--list";
+    ch04_verbose: "ch04-exits" "--verbose";
+    ch04_triple_fault: "ch04-exits" "triple-fault", varying REGISTERS;
+    ch04_mmio: "ch04-exits" "mmio";
+    ch04_bad_port: "ch04-exits" "bad-port";
+    ch04_hello: "ch04-exits" "hello";
+    ch04_fail_entry: "ch04-exits", fault "exit:9:0x80000021";
+    ch04_internal_error: "ch04-exits", fault "exit:17:1";
+    ch04_unknown_exit: "ch04-exits", fault "exit:99";
+    ch04_two_guests: "ch04-exits" "minimal" "hello";
+    ch04_unknown_option: "ch04-exits" "--loud";
+    ch04_unknown_guest: "ch04-exits" "minimall";
+
+    ch05: "ch05-uart";
+    ch05_help: "ch05-uart" "--help";
+    ch05_list: "ch05-uart" "--list";
+    ch05_counter: "ch05-uart" "counter";
+    ch05_verbose: "ch05-uart" "--verbose" "counter";
+    ch05_echo: "ch05-uart" "echo";
+    ch05_unknown_option: "ch05-uart" "--loud";
+
+    ch06: "ch06-uart-input", input b"Hello, guest!\n", varying POLLS;
+    ch06_help: "ch06-uart-input" "--help";
+    ch06_list: "ch06-uart-input" "--list";
+    ch06_end_of_input: "ch06-uart-input", varying POLLS;
+    ch06_hello: "ch06-uart-input" "hello";
+    ch06_verbose: "ch06-uart-input" "--verbose" "hello";
+    ch06_hctest: "ch06-uart-input" "hctest";
+    ch06_unknown_option: "ch06-uart-input" "--loud";
+
+    ch07: "ch07-hypercall";
+    ch07_help: "ch07-hypercall" "--help";
+    ch07_list: "ch07-hypercall" "--list";
+    ch07_verbose: "ch07-hypercall" "--verbose" "hctest";
+    ch07_minimal: "ch07-hypercall" "minimal";
+    ch07_triple_fault: "ch07-hypercall" "triple-fault", varying REGISTERS;
+    ch07_mmio: "ch07-hypercall" "mmio";
+    ch07_bad_port: "ch07-hypercall" "bad-port";
+    ch07_hello: "ch07-hypercall" "hello";
+    ch07_counter: "ch07-hypercall" "counter";
+    ch07_echo: "ch07-hypercall" "echo", input b"all the way\n", varying POLLS;
+    ch07_hctest: "ch07-hypercall" "hctest";
+    ch07_fibonacci: "ch07-hypercall" "fibonacci";
+    ch07_matrix: "ch07-hypercall" "matrix";
+    ch07_ask: "ch07-hypercall" "ask", input b"Ada\n";
+    ch07_ask_no_answer: "ch07-hypercall" "ask";
+    ch07_exit_status: "ch07-hypercall" "exit-status";
+    ch07_bad_hypercall: "ch07-hypercall" "bad-hypercall";
+    ch07_without_sync_regs: "ch07-hypercall" "ask", input b"Ada\n", fault "lacks:74";
+    ch07_unknown_option: "ch07-hypercall" "--loud";
+}
