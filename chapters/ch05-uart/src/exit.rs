@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use crate::guest::GuestError;
 
+/// The guest halted.
+pub const SUCCESS: u8 = 0;
 /// The command line was wrong. `EX_USAGE` of `sysexits.h`.
 const USAGE: u8 = 64;
 /// The guest crashed. `EX_DATAERR` of `sysexits.h`: what we were given is not right.

@@ -37,21 +37,18 @@ pub fn load_image(name_or_path: &OsStr, memory_bytes: usize) -> Result<Vec<u8>, 
 }
 
 fn read_image(path: &Path, memory_bytes: usize) -> Result<Vec<u8>, GuestError> {
-    let unreadable = |cause| GuestError::Unreadable { path: path.to_owned(), cause };
+    let unreadable = |cause| GuestError::Unreadable { path: path.into(), cause };
     let file = File::open(path).map_err(unreadable)?;
     let file_bytes = file.metadata().map_err(unreadable)?.len();
 
     let mut image = Vec::new();
-    let limit = memory_bytes as u64 + 1; // one more than fits: some files never end
-    file.take(limit).read_to_end(&mut image).map_err(unreadable)?;
+    // One byte more than fits will do: some files never end.
+    file.take(memory_bytes as u64 + 1).read_to_end(&mut image).map_err(unreadable)?;
+    let bytes = file_bytes.max(image.len() as u64);
     match image.len() {
-        0 => Err(GuestError::Empty { path: path.to_owned() }),
-        bytes if bytes > memory_bytes => Err(GuestError::TooLarge {
-            path: path.to_owned(),
-            bytes: file_bytes.max(limit),
-            memory_bytes,
-        }),
-        _ => Ok(image),
+        0 => Err(GuestError::Empty { path: path.into() }),
+        read if read <= memory_bytes => Ok(image),
+        _ => Err(GuestError::TooLarge { path: path.into(), bytes, memory_bytes }),
     }
 }
 

@@ -35,13 +35,11 @@ pub fn forget_vcpu() {
 extern "C" fn on_signal(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
     let page = KVM_RUN_PAGE.load(SeqCst);
     // SAFETY: until `forget_vcpu`, the page is mapped; KVM itself only reads this byte.
-    let is_first = !page.is_null() && unsafe { (*page).immediate_exit } == 0;
-    if is_first {
-        // SAFETY: as above.
-        unsafe { (*page).immediate_exit = 1 };
-    } else {
-        terminal::restore();
-        // We hang elsewhere, perhaps in a write that nobody reads. SAFETY: this may be called here.
-        unsafe { libc::_exit(c_int::from(INTERRUPTED)) };
+    if !page.is_null() && unsafe { (&raw mut (*page).immediate_exit).replace(1) } == 0 {
+        return;
     }
+    // The second time: we hang elsewhere, perhaps in a write that nobody reads.
+    terminal::restore();
+    // SAFETY: it may be called in a signal handler.
+    unsafe { libc::_exit(c_int::from(INTERRUPTED)) };
 }

@@ -86,19 +86,15 @@ fn run(options: &Options) -> Result<ExitCode> {
 
     let guest = options.guest.display();
     let exits = format!("{} exit{}", vcpu.exits, if vcpu.exits == 1 { "" } else { "s" });
-    match stop {
-        Stop::Halted => {
-            writeln!(stderr(), "{guest}: halted after {exits}")?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Stop::Interrupted => {
-            writeln!(stderr(), "{guest}: interrupted after {exits}")?;
-            Ok(ExitCode::from(exit::INTERRUPTED))
-        }
+    let (message, status) = match stop {
+        Stop::Halted => (format!("{guest}: halted after {exits}\n"), exit::SUCCESS),
+        Stop::Interrupted => (format!("{guest}: interrupted after {exits}\n"), exit::INTERRUPTED),
         Stop::Crashed(reason) => {
             let report = crash::report(&vcpu.registers()?, &vm.memory);
-            write!(stderr(), "error: {guest}: crashed after {exits}: {reason}\n{report}")?;
-            Ok(ExitCode::from(exit::CRASHED))
+            (format!("error: {guest}: crashed after {exits}: {reason}\n{report}"), exit::CRASHED)
         }
-    }
+    };
+    // If standard error is gone, the status has to do.
+    let _ = stderr().write_all(message.as_bytes());
+    Ok(ExitCode::from(status))
 }

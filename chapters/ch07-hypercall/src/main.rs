@@ -90,23 +90,20 @@ fn run(options: &Options) -> Result<ExitCode> {
     let count = vcpu.statistics.total();
     let exits = format!("{count} exit{}", if count == 1 { "" } else { "s" });
     let statistics = &vcpu.statistics;
-    match stop {
-        Stop::Halted => {
-            write!(stderr(), "{guest}: halted after {exits}\n{statistics}")?;
-            Ok(ExitCode::SUCCESS)
-        }
+    let (message, status) = match stop {
+        Stop::Halted => (format!("{guest}: halted after {exits}\n{statistics}"), exit::SUCCESS),
         Stop::Exited(status) => {
-            write!(stderr(), "{guest}: exited with status {status} after {exits}\n{statistics}")?;
-            Ok(ExitCode::from(status))
+            (format!("{guest}: exited with status {status} after {exits}\n{statistics}"), status)
         }
         Stop::Interrupted => {
-            write!(stderr(), "{guest}: interrupted after {exits}\n{statistics}")?;
-            Ok(ExitCode::from(exit::INTERRUPTED))
+            (format!("{guest}: interrupted after {exits}\n{statistics}"), exit::INTERRUPTED)
         }
         Stop::Crashed(reason) => {
             let report = crash::report(&vcpu.registers()?, &vm.memory);
-            write!(stderr(), "error: {guest}: crashed after {exits}: {reason}\n{report}")?;
-            Ok(ExitCode::from(exit::CRASHED))
+            (format!("error: {guest}: crashed after {exits}: {reason}\n{report}"), exit::CRASHED)
         }
-    }
+    };
+    // If standard error is gone, the status has to do.
+    let _ = stderr().write_all(message.as_bytes());
+    Ok(ExitCode::from(status))
 }

@@ -182,7 +182,7 @@ fn nobody_reads_standard_error() {
         ("ch01-open-kvm", vec!["wrong"], 0),
         ("ch03-hlt", vec![], 0),
         ("ch04-exits", vec!["--verbose"], 0),
-        ("ch04-exits", vec!["mmio"], 0),
+        ("ch04-exits", vec!["mmio"], 65),
         ("ch04-exits", vec!["/missing"], 66),
         ("ch07-hypercall", vec![], 0),
     ] {

@@ -159,6 +159,9 @@ fn shepherd(
     keep.extend([0, 1, 2, events.as_raw_fd()]);
     close_all_but(keep);
 
+    // The terminal's end goes to the leader of its session as SIGHUP, and may come before the
+    // command's end does: we stay, to report that.
+    set_action(Signal::SIGHUP as i32, SigHandler::SigIgn);
     let mut start = || -> Result<Pid, Errno> {
         setsid()?;
         if let Some(slave) = &slave {
@@ -233,6 +236,7 @@ fn prepare_and_execute(
         nix::unistd::tcsetpgrp(slave, nix::unistd::getpid()).map_err(at(Step::Prepare))?;
         set_action(Signal::SIGTTOU as i32, SigHandler::SigDfl);
     }
+    set_action(Signal::SIGHUP as i32, SigHandler::SigDfl);
     // Ignored by every Rust program, the agent too.
     set_action(Signal::SIGPIPE as i32, SigHandler::SigDfl);
     for number in &command.ignored_signals {

@@ -26,7 +26,7 @@ const fn capability(name: &'static str, cap: Cap, chapter: u8, need: Need) -> Ca
 }
 
 /// In the order of the chapters.
-pub static ALL: [Capability; 13] = [
+pub static ALL: [Capability; 12] = [
     capability("KVM_CAP_USER_MEMORY", Cap::UserMemory, 2, Need::Required),
     capability("KVM_CAP_IMMEDIATE_EXIT", Cap::ImmediateExit, 4, Need::Required),
     capability(
@@ -43,7 +43,6 @@ pub static ALL: [Capability; 13] = [
     capability("KVM_CAP_PIT2", Cap::Pit2, 11, Need::Required),
     capability("KVM_CAP_SET_TSS_ADDR", Cap::SetTssAddr, 11, Need::Required),
     capability("KVM_CAP_IRQFD", Cap::Irqfd, 11, Need::Required),
-    capability("KVM_CAP_MP_STATE", Cap::MpState, 11, Need::Required),
     capability("KVM_CAP_EXT_CPUID", Cap::ExtCpuid, 13, Need::Required),
     capability(
         "KVM_CAP_TSC_DEADLINE_TIMER",
