@@ -10,8 +10,6 @@ use kvm_ioctls::VcpuFd;
 use libc::{SIGHUP, SIGINT, SIGTERM, c_int, c_void, siginfo_t};
 use vmm_sys_util::signal::register_signal_handler;
 
-use crate::exit::INTERRUPTED;
-
 /// The page that the vCPU shares with KVM, or null.
 static KVM_RUN_PAGE: AtomicPtr<kvm_run> = AtomicPtr::new(null_mut());
 
@@ -39,5 +37,5 @@ extern "C" fn on_signal(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
     }
     // The second time: we hang elsewhere, perhaps in a write that nobody reads.
     // SAFETY: it may be called in a signal handler.
-    unsafe { libc::_exit(c_int::from(INTERRUPTED)) };
+    unsafe { libc::_exit(c_int::from(crate::exit::INTERRUPTED)) };
 }
