@@ -34,7 +34,7 @@ const TARGET: f64 = 1.10;
 /// How long one measurement should take: long against the start of a process.
 const DURATION: Duration = Duration::from_secs(1);
 
-/// So few that it takes no time even in the nest, to find out how many fill [`DURATION`].
+/// Where the search for a count that fills [`DURATION`] begins: short even in the nest.
 const TRIAL: u32 = 2_000;
 
 /// A chapter whose loop is measured, and the guest that makes it loop.
@@ -44,7 +44,7 @@ struct Subject {
     al: u8,
 }
 
-const SUBJECTS: [Subject; 2] = [
+static SUBJECTS: [Subject; 2] = [
     Subject { package: "ch05-uart", port: image::UART, al: b'x' },
     Subject { package: "ch07-hypercall", port: image::HYPERCALL, al: image::HC_PUTCHAR },
 ];
@@ -73,33 +73,39 @@ pub fn measure(rounds: u32) -> Result<ExitCode> {
     let beside = this.parent().context("no directory")?.to_owned();
     let images = Images::new()?;
 
-    let count = exits_in(DURATION, &this, &images)?;
-    let mut measured: Vec<Vec<Round>> = SUBJECTS.iter().map(|_| Vec::new()).collect();
+    let loops = SUBJECTS.each_ref().map(|subject| Loops {
+        bare: Loop { program: this.clone(), arguments: &["bench", "bare"], subject },
+        chapter: Loop { program: beside.join(subject.package), arguments: &[], subject },
+    });
+    let count = exits_in(DURATION, &loops[0].bare, &images)?;
+    let mut measured = SUBJECTS.each_ref().map(|_| Vec::new());
     for round in 1..=rounds {
-        eprint!("\rround {round} of {rounds}, {count} exits each …");
-        for (subject, measured) in SUBJECTS.iter().zip(&mut measured) {
-            let bare = |image: &Path| {
-                let mut command = Command::new(&this);
-                command.args(["bench", "bare"]).arg(image);
-                command
-            };
-            let chapter = |image: &Path| {
-                let mut command = Command::new(beside.join(subject.package));
-                command.arg(image);
-                command
-            };
+        eprintln!("round {round} of {rounds}, {count} exits each");
+        for (loops, measured) in loops.iter().zip(&mut measured) {
             measured.push(Round {
-                bare: nanoseconds_per_exit(&images, subject, count, bare)?,
-                chapter: nanoseconds_per_exit(&images, subject, count, chapter)?,
+                bare: nanoseconds_per_exit(&loops.bare, &images, count)?,
+                chapter: nanoseconds_per_exit(&loops.chapter, &images, count)?,
             });
         }
     }
-    eprintln!();
 
     let (table, all_met) = table(&measured);
     io::stdout().write_all(table.as_bytes()).context("stdout")?;
-    println!("medians of {rounds} rounds of {count} exits, release profile");
+    println!("CPU time, medians of {rounds} rounds of {count} exits, release profile");
     Ok(ExitCode::from(if all_met { 0 } else { status::FAILED }))
+}
+
+/// A program that runs images, and the guest it is to run.
+struct Loop {
+    program: PathBuf,
+    arguments: &'static [&'static str],
+    subject: &'static Subject,
+}
+
+/// A chapter's loop, and the bare one with the same guest.
+struct Loops {
+    bare: Loop,
+    chapter: Loop,
 }
 
 /// Nanoseconds per exit of one round.
@@ -108,47 +114,32 @@ struct Round {
     chapter: f64,
 }
 
-/// How many exits of the bare loop take about that long.
-fn exits_in(duration: Duration, this: &Path, images: &Images) -> Result<u32> {
-    let mut bare = |image: &Path| {
-        let mut command = Command::new(this);
-        command.args(["bench", "bare"]).arg(image);
-        command
-    };
-    let one = nanoseconds_per_exit(images, &SUBJECTS[0], TRIAL, &mut bare)?.max(1.0);
-    let count = duration.as_nanos() as f64 / one;
-    Ok((count as u32).clamp(TRIAL, 10_000_000))
+/// How many exits of the bare loop take about that long. The trial grows until it is long itself: a
+/// short one would say more about the start of the process than about its exits.
+fn exits_in(duration: Duration, bare: &Loop, images: &Images) -> Result<u32> {
+    let start = images.run(bare, 1)?;
+    let mut count = TRIAL;
+    loop {
+        let time = images.run(bare, count)?.saturating_sub(start);
+        if time >= duration / 4 {
+            let more = duration.as_secs_f64() / time.as_secs_f64();
+            return Ok((f64::from(count) * more) as u32);
+        }
+        count *= 2;
+    }
 }
 
-fn nanoseconds_per_exit(
-    images: &Images,
-    subject: &Subject,
-    count: u32,
-    mut command: impl FnMut(&Path) -> Command,
-) -> Result<f64> {
-    let mut time = |count| {
-        let image = images.write(subject, count)?;
-        let mut command = command(&image);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let before = microseconds_of_children()?;
-        let output = command.output().with_context(|| format!("{command:?}"))?;
-        let time = microseconds_of_children()? - before;
-        ensure!(
-            output.status.success(),
-            "{command:?}: {}\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(time as f64 * 1000.0)
-    };
-    let (few, many) = (time(1)?, time(1 + count)?);
-    Ok((many - few) / f64::from(count))
+fn nanoseconds_per_exit(measured: &Loop, images: &Images, count: u32) -> Result<f64> {
+    let few = images.run(measured, 1)?;
+    let many = images.run(measured, 1 + count)?;
+    Ok((many.as_secs_f64() - few.as_secs_f64()) * 1e9 / f64::from(count))
 }
 
 /// The CPU time, in user mode, in the kernel and as a guest, of all children that have ended.
-fn microseconds_of_children() -> Result<i64> {
+fn cpu_time_of_children() -> Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("getrusage")?;
-    Ok((usage.user_time() + usage.system_time()).num_microseconds())
+    let time = usage.user_time() + usage.system_time();
+    Ok(Duration::from_micros(time.num_microseconds().unsigned_abs()))
 }
 
 fn table(measured: &[Vec<Round>]) -> (String, bool) {
@@ -191,6 +182,24 @@ impl Images {
         let path = std::env::temp_dir().join(format!("mini-kvm-bench-{}", std::process::id()));
         fs::create_dir(&path).with_context(|| path.display().to_string())?;
         Ok(Images(path))
+    }
+
+    /// Runs the guest with that many `OUT`s, and returns the CPU time that the program took.
+    fn run(&self, measured: &Loop, count: u32) -> Result<Duration> {
+        let image = self.write(measured.subject, count)?;
+        let mut command = Command::new(&measured.program);
+        command.args(measured.arguments).arg(&image);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let before = cpu_time_of_children()?;
+        let output = command.output().with_context(|| format!("{command:?}"))?;
+        let time = cpu_time_of_children()? - before;
+        ensure!(
+            output.status.success(),
+            "{command:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(time)
     }
 
     fn write(&self, subject: &Subject, count: u32) -> Result<PathBuf> {
