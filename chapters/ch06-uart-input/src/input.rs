@@ -22,23 +22,18 @@ pub fn listen() -> Receiver<u8> {
         let _ = SigSet::all().thread_block();
         let mut after_ctrl_a = false;
         for byte in stdin().lock().bytes().map_while(Result::ok) {
-            if is_terminal {
-                match byte {
-                    CTRL_A if !after_ctrl_a => {
-                        after_ctrl_a = true;
-                        continue;
-                    }
-                    b'x' if after_ctrl_a => {
-                        let _ = kill(Pid::this(), Signal::SIGINT);
-                    }
-                    CTRL_D if !after_ctrl_a => break,
-                    _ => {}
+            match byte {
+                CTRL_A if is_terminal && !after_ctrl_a => {
+                    after_ctrl_a = true;
+                    continue;
                 }
-                after_ctrl_a = false;
+                CTRL_D if is_terminal && !after_ctrl_a => break,
+                // The same way out as Ctrl-C.
+                b'x' if after_ctrl_a => drop(kill(Pid::this(), Signal::SIGINT)),
+                byte if sender.send(byte).is_err() => break,
+                _ => {}
             }
-            if sender.send(byte).is_err() {
-                break;
-            }
+            after_ctrl_a = false;
         }
     });
     receiver

@@ -55,16 +55,17 @@ impl<W: Write> Console<W> {
     /// Whether a byte waits to be read. A guest that asks this over and over only waits for one:
     /// then it waits here, where it costs no CPU time.
     pub fn has_input(&mut self) -> io::Result<bool> {
-        self.output.flush()?;
-        if self.received.is_none() {
-            self.receive(if self.is_idle { IDLE } else { Duration::ZERO });
+        if self.is_idle {
+            self.output.flush()?;
         }
+        self.receive(if self.is_idle { IDLE } else { Duration::ZERO });
         self.is_idle = self.received.is_none();
         Ok(self.received.is_some())
     }
 
     /// The byte that waits to be read, or 0.
     pub fn read(&mut self) -> u8 {
+        self.receive(Duration::ZERO);
         self.received.take().unwrap_or(0)
     }
 
@@ -84,6 +85,9 @@ impl<W: Write> Console<W> {
 
     /// A serial line has no end. A terminal says Ctrl-D instead, and so do we, once.
     fn receive(&mut self, patience: Duration) {
+        if self.received.is_some() {
+            return;
+        }
         self.received = match self.input.recv_timeout(patience) {
             Ok(byte) => Some(byte),
             Err(RecvTimeoutError::Disconnected) if !self.is_at_end => {

@@ -86,7 +86,7 @@ impl Vcpu {
             }
             match exit {
                 VcpuExit::IoOut(uart::DATA, bytes) => console.print(bytes)?,
-                VcpuExit::IoIn(uart::DATA, bytes) => bytes.fill(console.read()),
+                VcpuExit::IoIn(uart::DATA, bytes) => bytes.fill_with(|| console.read()),
                 VcpuExit::IoIn(uart::LINE_STATUS, bytes) => {
                     bytes.fill(uart::line_status(console)?);
                 }
