@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says with a panic what went wrong")]
 
 mod bad_input;
+mod doctor;
 mod interactive;
 mod snapshots;
 mod stopping;
