@@ -54,7 +54,7 @@ pub fn start(command: &Command) -> Result<Started, Errno> {
 
     let slave = match &command.terminal {
         Some(terminal) => {
-            let (master, slave) = open_terminal(terminal, command.on_terminal[0])?;
+            let (master, slave) = open_terminal(terminal, command.on_terminal == [true; 3])?;
             fchown(&slave, Some(owner.0), None)?;
             outputs.push((Stream::Terminal, master));
             Some(slave)
@@ -103,7 +103,7 @@ fn set_nonblocking(fd: &OwnedFd) -> Result<(), Errno> {
 }
 
 /// A pseudo-terminal like the terminal outside.
-fn open_terminal(terminal: &Terminal, for_input: bool) -> Result<(OwnedFd, OwnedFd), Errno> {
+fn open_terminal(terminal: &Terminal, only_ours: bool) -> Result<(OwnedFd, OwnedFd), Errno> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = posix_openpt(flags | OFlag::O_NONBLOCK)?;
     grantpt(&master)?;
@@ -119,8 +119,8 @@ fn open_terminal(terminal: &Terminal, for_input: bool) -> Result<(OwnedFd, Owned
     for (ours, theirs) in termios.control_chars.iter_mut().zip(&terminal.control_characters) {
         *ours = *theirs;
     }
-    if !for_input {
-        // The terminal outside stays in its own mode, and is the one that expands newlines.
+    if !only_ours {
+        // Others may write to the terminal outside, so that one goes on to expand newlines.
         termios.output_flags.remove(OutputFlags::OPOST);
     }
     tcsetattr(&slave, SetArg::TCSANOW, &termios)?;

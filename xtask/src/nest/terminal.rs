@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nest_agent::WindowSize;
-use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::termios::{OutputFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use serde_bytes::ByteBuf;
 
@@ -59,6 +59,10 @@ impl RawMode {
         let Ok(before) = tcgetattr(&stdin) else { return };
         let mut raw = before.clone();
         cfmakeraw(&mut raw);
+        if standard_terminals() != [true; 3] {
+            // Other programs of a pipeline may write to it; the agent knows, and expands nothing.
+            raw.output_flags.insert(before.output_flags & OutputFlags::OPOST);
+        }
         if tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &raw).is_ok() {
             self.before = Some(before);
         }
