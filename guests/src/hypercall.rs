@@ -23,11 +23,6 @@ pub const END_OF_INPUT: u32 = -1_i32 as u32;
 /// The names of the hypercalls, by number.
 pub const NAMES: [&str; 5] = ["HC_EXIT", "HC_PUTCHAR", "HC_PUTNUM", "HC_NEWLINE", "HC_GETCHAR"];
 
-/// The name of a hypercall, if it exists.
-pub fn name(number: u8) -> Option<&'static str> {
-    NAMES.get(usize::from(number)).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -84,7 +79,5 @@ mod tests {
     fn every_number_has_its_name() {
         let by_name: BTreeMap<_, _> = NAMES.into_iter().zip(0..).collect();
         assert_eq!(by_name, in_rust());
-        assert_eq!(name(HC_GETCHAR), Some("HC_GETCHAR"));
-        assert_eq!(name(HC_GETCHAR + 1), None);
     }
 }

@@ -1,18 +1,18 @@
 //! The guest's console: our standard output.
 
-use std::io::{self, IsTerminal, Stdout, Write, stderr, stdout};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 
 pub struct Console<W> {
     output: W,
-    /// Somebody watches: show each byte at once, rather than a line at a time.
+    /// Somebody watches: show each byte at once, rather than when there are many.
     is_watched: bool,
     /// The last byte was not the end of a line.
     is_mid_line: bool,
 }
 
-impl Console<Stdout> {
+impl Console<BufWriter<StdoutLock<'_>>> {
     pub fn open() -> Self {
-        Self::new(stdout(), stdout().is_terminal())
+        Self::new(BufWriter::new(stdout().lock()), stdout().is_terminal())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The guest's console: our standard input and output.
 
-use std::io::{self, IsTerminal, Stdout, Write, stderr, stdout};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const IDLE: Duration = Duration::from_millis(100);
 
 pub struct Console<W> {
     output: W,
-    /// Somebody watches: show each byte at once, rather than a line at a time.
+    /// Somebody watches: show each byte at once, rather than when there are many.
     is_watched: bool,
     /// The last byte was not the end of a line.
     is_mid_line: bool,
@@ -26,9 +26,9 @@ pub struct Console<W> {
     is_idle: bool,
 }
 
-impl Console<Stdout> {
+impl Console<BufWriter<StdoutLock<'_>>> {
     pub fn open() -> Self {
-        Self::new(stdout(), stdout().is_terminal(), input::listen())
+        Self::new(BufWriter::new(stdout().lock()), stdout().is_terminal(), input::listen())
     }
 }
 

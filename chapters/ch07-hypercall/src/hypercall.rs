@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use guests::hypercall::{END_OF_INPUT, HC_EXIT, HC_GETCHAR, HC_NEWLINE, HC_PUTCHAR, HC_PUTNUM};
-pub use guests::hypercall::{PORT, name};
+pub use guests::hypercall::{NAMES, PORT};
 
 use crate::console::Console;
 
