@@ -1,6 +1,7 @@
 //! The nest from outside: what a command in it gets and gives is what it would get and give here.
 //! These tests run on the host and ask for the nest by name, so they also test it where nobody
 //! needs it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -286,8 +287,9 @@ fn a_terminal_in_the_nest_is_like_the_one_outside() {
     expect(&mut shell, "started\r\n");
     press(&mut shell, 'c');
     expect(&mut shell, PROMPT);
-    say(&mut shell, "echo status $?");
+    say(&mut shell, "echo status $?; exit");
     expect(&mut shell, "status 130\r\n");
+    shell.exp_eof().unwrap();
 }
 
 /// An `xtask` in a target directory of its own, where no nest was ever made, that anyone may use.
