@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,7 +36,10 @@ pub fn pack(places: &Places, kernel: &Kernel) -> Result<()> {
     let tree = ModuleTree::read(&kernel.modules)?;
     let modules = tree.load_order(MODULES).with_context(|| format!("kernel {}", kernel.release))?;
 
-    let mut file = tempfile::NamedTempFile::new_in(&places.nest)?;
+    let mut file = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o644))
+        .tempfile_in(&places.nest)
+        .with_context(|| format!("cannot write to {}", places.nest.display()))?;
     let agent = fs::read(agent::path(places)).context("cannot read the agent")?;
     archive(&mut io::BufWriter::new(&mut file), &agent, &modules)
         .context("cannot write the initramfs")?;

@@ -117,15 +117,29 @@ fn from_packages(
 ) -> Result<(String, PathBuf, PathBuf)> {
     let log = places.join("kernel.log");
     let _ = fs::remove_file(&log);
-    let packages = packages(places, flavour, &log)?;
+    let packages = match known_packages(flavour) {
+        Some(packages) => packages,
+        None => packages_after_update(flavour, &log)?,
+    };
     eprintln!(
         "nest: fetching the kernel {} (once, unpacked under {}, not installed)…",
         packages[0],
         places.nest.display()
     );
-    let mut download = Command::new("apt-get");
-    download.args(["download", "--quiet"]).args(&packages).current_dir(directory);
-    programs::run_logged(&mut download, &log).context("cannot fetch the nest's kernel")?;
+    let download = |packages: &[String]| {
+        let mut download = Command::new("apt-get");
+        download.args(["download", "--quiet"]).args(packages).current_dir(directory);
+        programs::run_logged(&mut download, &log)
+    };
+    let downloaded = download(&packages).or_else(|error| {
+        // The lists are so old that the archive has newer ones of these packages only.
+        if fs::read_to_string(&log).is_ok_and(|said| said.contains("404  Not Found")) {
+            download(&packages_after_update(flavour, &log)?)
+        } else {
+            Err(error)
+        }
+    });
+    downloaded.context("cannot fetch the nest's kernel")?;
 
     for package in archives(directory)? {
         unpack(&package, directory)?;
@@ -142,14 +156,11 @@ fn from_packages(
     Ok((release, modules, image))
 }
 
-/// The packages with the newest kernel, its image first.
-fn packages(places: &Places, flavour: Flavour, log: &Path) -> Result<Vec<String>> {
-    if let Some(packages) = known_packages(flavour) {
-        return Ok(packages);
-    }
+/// Has apt get its lists anew, and then say which packages hold the newest kernel.
+fn packages_after_update(flavour: Flavour, log: &Path) -> Result<Vec<String>> {
     if !nix::unistd::geteuid().is_root() {
         bail!(
-            "apt knows no kernel package: its lists are empty or old\n  \
+            "apt knows no kernel package that there is: its lists are empty or old\n  \
              type this, then try again: sudo apt-get update"
         );
     }
@@ -157,14 +168,11 @@ fn packages(places: &Places, flavour: Flavour, log: &Path) -> Result<Vec<String>
     programs::run_logged(Command::new("apt-get").arg("update"), log)
         .context("cannot find the nest's kernel")?;
     known_packages(flavour).with_context(|| {
-        format!(
-            "apt knows none of the packages {}\n  the log: {}",
-            flavour.metapackages().join(", "),
-            places.join("kernel.log").display()
-        )
+        format!("apt knows none of the packages {}", flavour.metapackages().join(", "))
     })
 }
 
+/// The packages with the newest kernel, its image first, by the lists that apt has.
 fn known_packages(flavour: Flavour) -> Option<Vec<String>> {
     flavour.metapackages().iter().find_map(|metapackage| {
         let mut depends = Command::new("apt-cache");
