@@ -5,6 +5,7 @@ use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use tests::{Run, cpu_seconds, finish, signal, text};
 
@@ -104,14 +105,28 @@ fn a_second_signal_ends_even_a_blocked_write() {
     fs::write(image.path(), CHATTERBOX).unwrap();
     for chapter in ["ch05-uart", "ch06-uart-input", "ch07-hypercall"] {
         let mut child = start(chapter, text(image.path()));
-        let stdout = child.stdout.take(); // kept open, and not read
-        sleep(Duration::from_secs(3));
-        for _ in 0..2 {
-            signal(&child, Signal::SIGTERM);
-            sleep(Duration::from_millis(100));
-        }
+        let stdout = child.stdout.take().unwrap(); // kept open, and not read
+        fcntl(&stdout, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+        wait_until_blocked(&child);
+        signal(&child, Signal::SIGTERM);
+        sleep(Duration::from_millis(500));
+        assert!(child.try_wait().unwrap().is_none(), "{chapter}: its write does not block");
+        signal(&child, Signal::SIGTERM);
         let finished = finish(child, b"");
         assert_eq!(finished.code(), 130, "{finished}");
         drop(stdout);
+    }
+}
+
+/// Waits until a busy program has become idle.
+fn wait_until_blocked(child: &Child) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let before = cpu_seconds(child);
+        sleep(Duration::from_millis(500));
+        if cpu_seconds(child) - before < 0.05 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "it goes on writing, though nobody reads");
     }
 }
