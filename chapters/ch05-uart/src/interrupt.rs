@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 use anyhow::{Context, Result};
 use kvm_bindings::kvm_run;
 use kvm_ioctls::VcpuFd;
-use libc::{SIGHUP, SIGINT, SIGTERM, c_int, c_void, siginfo_t};
+use libc::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, c_int, c_void, siginfo_t};
 use vmm_sys_util::signal::register_signal_handler;
 
 /// The page that the vCPU shares with KVM, or null.
@@ -16,7 +16,7 @@ static KVM_RUN_PAGE: AtomicPtr<kvm_run> = AtomicPtr::new(null_mut());
 /// From now on, the signals that end a program end `KVM_RUN` of `vcpu` instead.
 pub fn catch_signals(vcpu: &mut VcpuFd) -> Result<()> {
     KVM_RUN_PAGE.store(vcpu.get_kvm_run(), SeqCst);
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         register_signal_handler(signal, on_signal).context("sigaction")?;
     }
     Ok(())

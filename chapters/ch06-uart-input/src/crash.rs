@@ -7,7 +7,7 @@ use crate::registers::Registers;
 /// The longest instruction. SDM Vol. 2A, 2.3.11.
 const INSTRUCTION_BYTES_MAX: usize = 15;
 
-/// Where a CPU starts after a reset, `CS` base plus `IP`. SDM Vol. 3A, 11.1.4.
+/// Where a CPU starts after a reset, `CS` base plus `IP`. SDM Vol. 3A, "First Instruction Executed".
 const RESET_VECTOR: u64 = 0xffff_fff0;
 
 /// The registers, and the bytes that were to be executed next.

@@ -47,7 +47,7 @@ fn change(change: impl FnOnce(&mut Termios)) {
         let mut settings = Termios::from(*original);
         change(&mut settings);
         // A terminal that has gone needs nothing from us.
-        let _ = tcsetattr(stdin(), SetArg::TCSADRAIN, &settings);
+        let _ = tcsetattr(stdin(), SetArg::TCSANOW, &settings);
     }
 }
 

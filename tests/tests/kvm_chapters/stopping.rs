@@ -42,7 +42,7 @@ fn assert_interrupted(child: Child) {
 #[test]
 fn a_signal_ends_a_guest_that_never_exits() {
     for chapter in ["ch04-exits", "ch05-uart", "ch06-uart-input", "ch07-hypercall"] {
-        for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
             let child = start(chapter, "spin");
             signal(&child, number);
             assert_interrupted(child);
