@@ -2,7 +2,10 @@
 
 mod bench;
 mod cargo;
+mod chapters;
+mod diff;
 mod doctor;
+mod forward;
 mod nest;
 mod runner;
 mod status;
@@ -34,6 +37,18 @@ enum Command {
     },
     /// Check formatting, lint, build, and run all tests
     Test,
+    /// Show what a chapter adds to the one before, with moved lines marked
+    #[command(after_help = diff::AFTER_HELP)]
+    Diff {
+        /// ch07, 7 or ch07-hypercall
+        chapter: String,
+        /// Count the lines instead, and hold the Rust among them against the budget
+        #[arg(long)]
+        stat: bool,
+    },
+    /// Carry a change made in one chapter to all later ones and the solutions
+    #[command(after_help = forward::AFTER_HELP)]
+    Forward(forward::Options),
     /// Measure what the chapters cost
     Bench {
         #[command(subcommand)]
@@ -68,6 +83,8 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Doctor { json } => doctor::run(json),
         Command::Test => test::run(),
+        Command::Diff { chapter, stat } => Ok(diff::run(&chapter, stat)),
+        Command::Forward(options) => Ok(forward::run(&options)),
         Command::Bench { what } => bench::run(what),
         Command::Run { program, arguments } => runner::run(&program, &arguments),
     }
