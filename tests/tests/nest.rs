@@ -101,6 +101,20 @@ fn a_command_gets_what_it_would_get_here() {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = script("echo lost").stdout(full).output().unwrap();
+    assert_output(&output, "", "error: standard output: No space left on device\n", 74);
+}
+
+#[test]
+fn an_open_file_is_refused_by_name() {
+    let output = nest(&XTASK, &["/bin/cat", "/dev/fd/63"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).starts_with("error: /dev/fd/63: "), "{output:?}");
+}
+
+#[test]
 fn a_mebibyte_goes_through_unharmed() {
     let mut state = 1_u32;
     let bytes: Vec<u8> = std::iter::repeat_with(|| {
@@ -323,8 +337,8 @@ fn without_qemu_and_the_right_to_install_it_the_command_is_told() {
     assert_output(
         &output,
         "",
-        "nest: MINI_KVM=nest: running in an emulated machine that has a complete KVM; \
-         MINI_KVM=native runs here all the same\n\
+        "nest: MINI_KVM=nest; running in an emulated machine instead \
+         (MINI_KVM=native: here all the same)\n\
          error: the nest needs QEMU (qemu-system-x86_64), which is not installed\n  \
          this user is not root, and there is no sudo\n  \
          as root, type: apt-get install --yes --no-install-recommends qemu-system-x86\n",

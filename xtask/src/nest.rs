@@ -31,8 +31,7 @@ pub fn run(program: &OsStr, arguments: &[OsString], why: &str) -> Result<ExitCod
     let places = Places::find()?;
     if places.is_first_use() {
         eprintln!(
-            "nest: {why}: running in an emulated machine that has a complete KVM; \
-             MINI_KVM=native runs here all the same"
+            "nest: {why}; running in an emulated machine instead (MINI_KVM=native: here all the same)"
         );
     }
     let pieces = setup::pieces(&places)?;

@@ -14,17 +14,17 @@ pub fn run(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
     let choice = std::env::var_os("MINI_KVM").unwrap_or_default();
     match choice.as_encoded_bytes() {
         b"native" => Err(run_here(program, arguments)),
-        b"nest" => nest::run(program, arguments, "MINI_KVM=nest"),
+        b"nest" => run_in_nest(program, arguments, "MINI_KVM=nest"),
         b"" => match verdict::of_this_machine()? {
             Verdict::Complete => Err(run_here(program, arguments)),
             Verdict::Incomplete(reasons) => {
-                let why = format!("this machine's KVM is incomplete ({})", reasons.join(", "));
-                nest::run(program, arguments, &why)
+                let why = format!("this machine's KVM lacks {}", reasons.join(", "));
+                run_in_nest(program, arguments, &why)
             }
             Verdict::None(reason) => {
                 // The doctor has more to say; here one line is enough.
                 let reason = reason.lines().next().unwrap_or_default();
-                nest::run(program, arguments, &format!("this machine has no KVM ({reason})"))
+                run_in_nest(program, arguments, &format!("this machine has no KVM ({reason})"))
             }
         },
         _ => {
@@ -36,6 +36,23 @@ pub fn run(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
             Ok(ExitCode::from(status::USAGE))
         }
     }
+}
+
+fn run_in_nest(program: &OsStr, arguments: &[OsString], why: &str) -> Result<ExitCode> {
+    // What `<(…)` of a shell stands for is open here, and cannot be opened in there.
+    let open_file = arguments.iter().find(|argument| {
+        let bytes = argument.as_encoded_bytes();
+        bytes.starts_with(b"/dev/fd/") || bytes.starts_with(b"/proc/self/fd/")
+    });
+    if let Some(open_file) = open_file {
+        eprintln!(
+            "error: {}: the nest does not have the files that are open here\n  \
+             write it to a file with a name first",
+            open_file.display()
+        );
+        return Ok(ExitCode::from(status::USAGE));
+    }
+    nest::run(program, arguments, why)
 }
 
 /// Becomes the program. Returns only if that fails.

@@ -6,6 +6,8 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 64;
 /// There is no usable KVM: neither this machine's nor the nest's (`EX_UNAVAILABLE`).
 pub const NO_USABLE_KVM: u8 = 69;
+/// Output could not be written (`EX_IOERR`).
+pub const OUTPUT_FAILED: u8 = 74;
 
 /// The status for an error that reached `main`.
 pub fn of(_error: &anyhow::Error) -> u8 {

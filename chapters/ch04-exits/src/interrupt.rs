@@ -10,32 +10,34 @@ use kvm_ioctls::VcpuFd;
 use libc::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, c_int, c_void, siginfo_t};
 use vmm_sys_util::signal::register_signal_handler;
 
+/// So many signals, and we hang elsewhere: perhaps in a write that nobody reads. Two may be one,
+/// for `timeout` signals a program and then its process group.
+const HANGS: u8 = 3;
+
 /// The page that the vCPU shares with KVM, or null.
 static KVM_RUN_PAGE: AtomicPtr<kvm_run> = AtomicPtr::new(null_mut());
 
 /// From now on, the signals that end a program end `KVM_RUN` of `vcpu` instead.
-pub fn catch_signals(vcpu: &mut VcpuFd) -> Result<()> {
-    KVM_RUN_PAGE.store(vcpu.get_kvm_run(), SeqCst);
+pub fn catch_signals(vcpu: &'static mut VcpuFd) -> Result<&'static mut VcpuFd> {
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         register_signal_handler(signal, on_signal).context("sigaction")?;
     }
-    Ok(())
-}
-
-/// To be called before the vCPU goes away.
-pub fn forget_vcpu() {
-    KVM_RUN_PAGE.store(null_mut(), SeqCst);
+    KVM_RUN_PAGE.store(vcpu.get_kvm_run(), SeqCst);
+    Ok(vcpu)
 }
 
 /// A signal makes `KVM_RUN` return `EINTR` if it arrives during the call. One that arrives just
 /// before would be missed: `immediate_exit` makes KVM return all the same. KVM API document, 5.
 extern "C" fn on_signal(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
     let page = KVM_RUN_PAGE.load(SeqCst);
-    // SAFETY: until `forget_vcpu`, the page is mapped; KVM itself only reads this byte.
-    if !page.is_null() && unsafe { (&raw mut (*page).immediate_exit).replace(1) } == 0 {
-        return;
+    if !page.is_null() {
+        // SAFETY: a vCPU that lives for ever keeps its page. KVM only looks whether this byte is 0.
+        let count = unsafe { &mut (*page).immediate_exit };
+        *count += 1;
+        if *count < HANGS {
+            return;
+        }
     }
-    // The second time: we hang elsewhere, perhaps in a write that nobody reads.
     // SAFETY: it may be called in a signal handler.
     unsafe { libc::_exit(c_int::from(crate::exit::INTERRUPTED)) };
 }

@@ -25,14 +25,15 @@ pub enum Stop {
 }
 
 pub struct Vcpu {
-    fd: VcpuFd,
+    /// Never closed: a signal may come at any time, and its handler reaches for the vCPU.
+    fd: &'static mut VcpuFd,
     /// How often the guest needed us.
     pub exits: u64,
 }
 
 impl Vcpu {
-    pub fn new(mut fd: VcpuFd) -> Result<Self> {
-        interrupt::catch_signals(&mut fd)?;
+    pub fn new(fd: VcpuFd) -> Result<Self> {
+        let fd = interrupt::catch_signals(Box::leak(Box::new(fd)))?;
         Ok(Self { fd, exits: 0 })
     }
 
@@ -98,10 +99,4 @@ fn internal_error(run: &kvm_run) -> String {
         _ => "KVM does not say more",
     };
     format!("KVM_EXIT_INTERNAL_ERROR: suberror {suberror}, {what}")
-}
-
-impl Drop for Vcpu {
-    fn drop(&mut self) {
-        interrupt::forget_vcpu();
-    }
 }

@@ -72,7 +72,7 @@ fn run(options: &Options) -> Result<ExitCode> {
 
     let mut console = Console::open();
     let stop = vcpu.run(&mut console, options.verbose)?;
-    console.close()?;
+    let printed = console.close();
 
     let guest = options.guest.display();
     let exits = format!("{} exit{}", vcpu.exits, if vcpu.exits == 1 { "" } else { "s" });
@@ -86,5 +86,8 @@ fn run(options: &Options) -> Result<ExitCode> {
     };
     // If standard error is gone, the status has to do.
     let _ = stderr().write_all(message.as_bytes());
+    if status == exit::SUCCESS {
+        printed?;
+    }
     Ok(ExitCode::from(status))
 }

@@ -27,14 +27,15 @@ pub enum Stop {
 }
 
 pub struct Vcpu {
-    fd: VcpuFd,
+    /// Never closed: a signal may come at any time, and its handler reaches for the vCPU.
+    fd: &'static mut VcpuFd,
     /// How often the guest needed us.
     pub exits: u64,
 }
 
 impl Vcpu {
-    pub fn new(mut fd: VcpuFd) -> Result<Self> {
-        interrupt::catch_signals(&mut fd)?;
+    pub fn new(fd: VcpuFd) -> Result<Self> {
+        let fd = interrupt::catch_signals(Box::leak(Box::new(fd)))?;
         Ok(Self { fd, exits: 0 })
     }
 
@@ -73,6 +74,7 @@ impl Vcpu {
                 writeln!(stderr(), "exit {}: {}", self.exits, describe(&exit))?;
             }
             match exit {
+                // More than one byte if the guest says `rep outsb`.
                 VcpuExit::IoOut(uart::DATA, bytes) => console.print(bytes)?,
                 VcpuExit::Hlt => return Ok(Stop::Halted),
                 VcpuExit::InternalError => {
@@ -101,10 +103,4 @@ fn internal_error(run: &kvm_run) -> String {
         _ => "KVM does not say more",
     };
     format!("KVM_EXIT_INTERNAL_ERROR: suberror {suberror}, {what}")
-}
-
-impl Drop for Vcpu {
-    fn drop(&mut self) {
-        interrupt::forget_vcpu();
-    }
 }

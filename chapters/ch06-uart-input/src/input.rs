@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 const CTRL_A: u8 = 0x01;
 pub const CTRL_D: u8 = 0x04;
 
-/// What the guest has not read yet; more stays with the terminal or in the pipe.
+/// What the guest has not read yet; of a pipe, more stays in the pipe.
 const BUFFER_BYTES: usize = 4096;
 
 /// Starts to read. The channel is closed at the end of the input, on a terminal: at Ctrl-D.
@@ -20,6 +20,7 @@ pub fn listen() -> Receiver<u8> {
     thread::spawn(move || {
         // Signals have to reach the thread that runs the vCPU.
         let _ = SigSet::all().thread_block();
+        let mut sender = Some(sender);
         let mut after_ctrl_a = false;
         for byte in stdin().lock().bytes().map_while(Result::ok) {
             match byte {
@@ -27,11 +28,12 @@ pub fn listen() -> Receiver<u8> {
                     after_ctrl_a = true;
                     continue;
                 }
-                CTRL_D if is_terminal && !after_ctrl_a => break,
+                CTRL_D if is_terminal && !after_ctrl_a => sender = None,
                 // The same way out as Ctrl-C.
                 b'x' if after_ctrl_a => drop(kill(Pid::this(), Signal::SIGINT)),
-                byte if sender.send(byte).is_err() => break,
-                _ => {}
+                // What is typed too early is lost, as with a real UART, or Ctrl-A x would be stuck.
+                _ if is_terminal => drop(sender.as_ref().map(|sender| sender.try_send(byte))),
+                _ => drop(sender.as_ref().map(|sender| sender.send(byte))),
             }
             after_ctrl_a = false;
         }

@@ -19,7 +19,7 @@ pub enum GuestError {
     Unreadable { path: PathBuf, cause: io::Error },
     #[error("{path}: the image is empty\n  it should hold the guest's code, a flat binary")]
     Empty { path: PathBuf },
-    #[error("{path}: the image has {bytes} bytes, the guest's memory only {memory_bytes}")]
+    #[error("{path}: the image has at least {bytes} bytes, the guest's memory only {memory_bytes}")]
     TooLarge { path: PathBuf, bytes: u64, memory_bytes: usize },
 }
 

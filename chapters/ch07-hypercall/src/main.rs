@@ -83,7 +83,7 @@ fn run(options: &Options) -> Result<ExitCode> {
     };
     let mut console = Console::open();
     let stop = vcpu.run(&mut console, options.verbose)?;
-    console.close()?;
+    let printed = console.close();
     drop(raw_mode);
 
     let guest = options.guest.display();
@@ -105,5 +105,8 @@ fn run(options: &Options) -> Result<ExitCode> {
     };
     // If standard error is gone, the status has to do.
     let _ = stderr().write_all(message.as_bytes());
+    if status == exit::SUCCESS {
+        printed?;
+    }
     Ok(ExitCode::from(status))
 }

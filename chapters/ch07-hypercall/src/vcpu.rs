@@ -34,7 +34,8 @@ pub enum Stop {
 }
 
 pub struct Vcpu {
-    fd: VcpuFd,
+    /// Never closed: a signal may come at any time, and its handler reaches for the vCPU.
+    fd: &'static mut VcpuFd,
     /// `KVM_CAP_SYNC_REGS`: KVM leaves the registers in the `kvm_run` page at each exit, and takes
     /// them from there. That saves a system call whenever we need them.
     syncs_registers: bool,
@@ -42,8 +43,8 @@ pub struct Vcpu {
 }
 
 impl Vcpu {
-    pub fn new(mut fd: VcpuFd, syncs_registers: bool) -> Result<Self> {
-        interrupt::catch_signals(&mut fd)?;
+    pub fn new(fd: VcpuFd, syncs_registers: bool) -> Result<Self> {
+        let fd = interrupt::catch_signals(Box::leak(Box::new(fd)))?;
         if syncs_registers {
             fd.set_sync_valid_reg(SyncReg::Register);
         }
@@ -85,6 +86,7 @@ impl Vcpu {
                 writeln!(stderr(), "exit {}: {}", self.statistics.total(), describe(&exit))?;
             }
             match exit {
+                // More than one byte if the guest says `rep outsb`.
                 VcpuExit::IoOut(uart::DATA, bytes) => console.print(bytes)?,
                 VcpuExit::IoIn(uart::DATA, bytes) => bytes.fill_with(|| console.read()),
                 VcpuExit::IoIn(uart::LINE_STATUS, bytes) => {
@@ -157,10 +159,4 @@ fn internal_error(run: &kvm_run) -> String {
         _ => "KVM does not say more",
     };
     format!("KVM_EXIT_INTERNAL_ERROR: suberror {suberror}, {what}")
-}
-
-impl Drop for Vcpu {
-    fn drop(&mut self) {
-        interrupt::forget_vcpu();
-    }
 }

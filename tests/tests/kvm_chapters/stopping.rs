@@ -12,6 +12,9 @@ use tests::{Run, cpu_seconds, finish, signal, text};
 /// Prints `x` on COM1 for ever: mov $0x3f8, %dx; mov $'x', %al; 1: out %al, %dx; jmp 1b
 const CHATTERBOX: [u8; 8] = [0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xfd];
 
+/// The same, but once: mov $0x3f8, %dx; mov $'x', %al; out %al, %dx; 1: jmp 1b
+const PRINTS_AND_SPINS: [u8; 8] = [0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xfe];
+
 /// Starts a guest and waits until the VMM has its signal handlers.
 fn start(chapter: &str, guest: &str) -> Child {
     let child = Run::new(chapter, &[guest]).start();
@@ -47,6 +50,21 @@ fn a_signal_ends_a_guest_that_never_exits() {
             signal(&child, number);
             assert_interrupted(child);
         }
+    }
+}
+
+/// As `timeout` does: the program, then its process group.
+#[test]
+fn two_signals_at_once_lose_no_output() {
+    let image = tempfile::NamedTempFile::new().unwrap();
+    fs::write(image.path(), PRINTS_AND_SPINS).unwrap();
+    for chapter in ["ch05-uart", "ch06-uart-input", "ch07-hypercall"] {
+        let child = start(chapter, text(image.path()));
+        sleep(Duration::from_secs(1));
+        signal(&child, Signal::SIGTERM);
+        signal(&child, Signal::SIGINT);
+        let finished = finish(child, b"");
+        assert_eq!((finished.code(), finished.stdout.as_slice()), (130, &b"x"[..]), "{finished}");
     }
 }
 
@@ -100,7 +118,7 @@ fn a_guest_that_waits_for_input_uses_no_cpu() {
 }
 
 #[test]
-fn a_second_signal_ends_even_a_blocked_write() {
+fn a_third_signal_ends_even_a_blocked_write() {
     let image = tempfile::NamedTempFile::new().unwrap();
     fs::write(image.path(), CHATTERBOX).unwrap();
     for chapter in ["ch05-uart", "ch06-uart-input", "ch07-hypercall"] {
@@ -108,9 +126,11 @@ fn a_second_signal_ends_even_a_blocked_write() {
         let stdout = child.stdout.take().unwrap(); // kept open, and not read
         fcntl(&stdout, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
         wait_until_blocked(&child);
-        signal(&child, Signal::SIGTERM);
-        sleep(Duration::from_millis(500));
-        assert!(child.try_wait().unwrap().is_none(), "{chapter}: its write does not block");
+        for _ in 0..2 {
+            signal(&child, Signal::SIGTERM);
+            sleep(Duration::from_millis(500));
+            assert!(child.try_wait().unwrap().is_none(), "{chapter}: its write does not block");
+        }
         signal(&child, Signal::SIGTERM);
         let finished = finish(child, b"");
         assert_eq!(finished.code(), 130, "{finished}");

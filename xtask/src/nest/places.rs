@@ -20,8 +20,12 @@ impl Places {
     }
 
     pub fn make(nest: &Path) -> Result<Self> {
-        fs::create_dir_all(nest)
-            .with_context(|| format!("cannot make the directory {}", nest.display()))?;
+        fs::create_dir_all(nest).with_context(|| {
+            format!(
+                "cannot make the directory {}\n  set CARGO_TARGET_DIR to one of your own",
+                nest.display()
+            )
+        })?;
         Ok(Self { nest: nest.to_owned() })
     }
 

@@ -22,6 +22,7 @@ use serde_bytes::ByteBuf;
 use super::caller;
 use super::machine::Machine;
 use super::terminal::{self, RawMode};
+use crate::status;
 
 /// In a nest of its own, a command has the only session.
 const ID: Id = 1;
@@ -68,7 +69,12 @@ pub fn run(machine: Machine, program: &OsStr, arguments: &[OsString]) -> Result<
         // As a shell has it: not found, or found and of no use.
         return Ok(ExitCode::from(if errno == Errno::ENOENT { 127 } else { 126 }));
     }
+    if let Some(errno) = session.lost {
+        eprintln!("error: standard output: {}", errno.desc());
+    }
     Ok(ExitCode::from(match end {
+        // The command is not to blame: inside, all was written.
+        End::Status(0) if session.lost.is_some() => status::OUTPUT_FAILED,
         End::Status(status) => u8::try_from(status & 0xff).expect("masked"),
         End::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
     }))
@@ -83,6 +89,8 @@ struct Session {
     input: Input,
     outputs: Vec<Output>,
     not_started: Option<(Step, Errno)>,
+    /// Why some of standard output could not be written: a full disk, say.
+    lost: Option<Errno>,
     end: Option<End>,
     silence: Silence,
 }
@@ -163,6 +171,7 @@ impl Session {
             input: Input { is_terminal: is_terminal[0], open: true, under_way: 0 },
             outputs,
             not_started: None,
+            lost: None,
             end: None,
             silence: Silence::new(),
         })
@@ -287,7 +296,12 @@ impl Session {
             match nix::unistd::write(&output.fd, &bytes[..most]) {
                 Ok(written) => count = written,
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
-                Err(_) => closed = true,
+                Err(errno) => {
+                    closed = true;
+                    if stream == Stream::Stdout && errno != Errno::EPIPE {
+                        self.lost = Some(errno);
+                    }
+                }
             }
         } else {
             closed =
