@@ -177,6 +177,21 @@ fn nobody_reads_standard_output() {
 }
 
 #[test]
+fn a_crash_is_told_even_if_nobody_reads_the_output() {
+    // mov $0x3f8, %dx; out %al, %dx; mov $0xbad, %dx; out %al, %dx
+    let image = tempfile::NamedTempFile::new().unwrap();
+    fs::write(image.path(), [0xba, 0xf8, 0x03, 0xee, 0xba, 0xad, 0x0b, 0xee]).unwrap();
+    for chapter in ["ch05-uart", "ch06-uart-input", "ch07-hypercall"] {
+        for stdout in [closed_pipe(), File::create("/dev/full").unwrap().into()] {
+            let arguments = [text(image.path())];
+            let mut command = Run::new(chapter, &arguments).command();
+            let child = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn();
+            assert_ends(&finish(child.unwrap(), b""), 65, &["crashed after 2 exits", "0xbad"]);
+        }
+    }
+}
+
+#[test]
 fn nobody_reads_standard_error() {
     for (chapter, arguments, status) in [
         ("ch01-open-kvm", vec!["wrong"], 0),

@@ -1,6 +1,8 @@
 //! Chapters on a terminal, as somebody who types sees them.
 
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -76,10 +78,13 @@ fn keys_arrive_at_once_and_ctrl_d_ends_the_input() {
 
 #[test]
 fn ctrl_a_x_ends_the_vm() {
-    for guest in ["echo", "spin"] {
+    let too_much = "k".repeat(5000);
+    for (guest, before_it) in [("echo", ""), ("spin", ""), ("spin", CTRL_D), ("spin", &too_much)] {
         let mut terminal = on_terminal(&with_settings(&format!("$ch06 {guest}")));
         let before = settings_before(&mut terminal);
         await_guest(&mut terminal);
+        sleep(Duration::from_millis(500)); // until it has the terminal
+        type_keys(&mut terminal, before_it);
         type_keys(&mut terminal, &format!("{CTRL_A}x"));
         terminal.exp_string(": interrupted after").unwrap();
         assert_restored(&mut terminal, &before, 130);
