@@ -17,7 +17,7 @@ fn main() {
         .status();
     match status {
         Ok(status) if status.success() => {
-            println!("cargo::rustc-env=KVM_FAULTS={}", library.display());
+            println!("cargo::rustc-env=KVM_FAULTS_DIR={}", Path::new(&out_dir).display());
         }
         Ok(status) => println!("cargo::error={source}: the C compiler ended with {status}"),
         Err(error) => println!("cargo::error=cannot run {}: {error}", compiler.display()),

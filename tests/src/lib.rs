@@ -18,9 +18,6 @@ use wait_timeout::ChildExt;
 /// Much longer than any run takes, even on a busy machine inside the nest.
 const HANGS_AFTER: Duration = Duration::from_secs(120);
 
-/// The library that makes KVM fail when it is preloaded: see `shim/kvm_faults.c`.
-pub const KVM_FAULTS: &str = env!("KVM_FAULTS");
-
 /// Where the executable of a chapter, or another of the workspace's programs, is.
 pub fn program(name: &str) -> PathBuf {
     let test = env::current_exe().expect("the kernel knows our own path");
@@ -53,7 +50,9 @@ impl<'a> Run<'a> {
         let mut command = Command::new(program(self.chapter));
         command.args(self.arguments).env("NO_COLOR", "1");
         if let Some(fault) = self.fault {
-            command.env("LD_PRELOAD", KVM_FAULTS).env("KVM_FAULT", fault);
+            // By its name alone, for a path in LD_PRELOAD ends at a space.
+            command.env("LD_LIBRARY_PATH", env!("KVM_FAULTS_DIR"));
+            command.env("LD_PRELOAD", "kvm_faults.so").env("KVM_FAULT", fault);
         }
         command
     }

@@ -1,4 +1,4 @@
-//! A virtual machine: memory, and the vCPUs that it is created with.
+//! A virtual machine: its memory and its vCPUs.
 #![expect(unsafe_code, reason = "KVM is told an address in our own memory")]
 
 use anyhow::{Context, Result};

@@ -17,14 +17,13 @@ const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 const CTRL_Z: &str = "\x1a";
 
-/// Runs a shell script on a terminal of its own. `$ch06` and `$ch07` are the chapters' programs.
+/// Runs a shell script on a terminal of its own, with the chapters in its `PATH`.
 fn on_terminal(script: &str) -> PtySession {
+    let mut path = program("ch06-uart-input").parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
     let mut shell = Command::new("sh");
-    shell
-        .args(["-c", script])
-        .env("ch06", program("ch06-uart-input"))
-        .env("ch07", program("ch07-hypercall"))
-        .env("TERM", "dumb");
+    shell.args(["-c", script]).env("PATH", path).env("TERM", "dumb");
     spawn_command(shell, Some(PATIENCE_MS)).expect("a terminal can be had")
 }
 
@@ -66,7 +65,7 @@ fn echo_answers(terminal: &mut PtySession) {
 
 #[test]
 fn keys_arrive_at_once_and_ctrl_d_ends_the_input() {
-    let mut terminal = on_terminal(&with_settings("$ch06"));
+    let mut terminal = on_terminal(&with_settings("ch06-uart-input"));
     let before = settings_before(&mut terminal);
     echo_answers(&mut terminal);
     type_keys(&mut terminal, "\r");
@@ -80,7 +79,7 @@ fn keys_arrive_at_once_and_ctrl_d_ends_the_input() {
 fn ctrl_a_x_ends_the_vm() {
     let too_much = "k".repeat(5000);
     for (guest, before_it) in [("echo", ""), ("spin", ""), ("spin", CTRL_D), ("spin", &too_much)] {
-        let mut terminal = on_terminal(&with_settings(&format!("$ch06 {guest}")));
+        let mut terminal = on_terminal(&with_settings(&format!("ch06-uart-input {guest}")));
         let before = settings_before(&mut terminal);
         await_guest(&mut terminal);
         sleep(Duration::from_millis(500)); // until it has the terminal
@@ -93,7 +92,7 @@ fn ctrl_a_x_ends_the_vm() {
 
 #[test]
 fn ctrl_a_twice_is_one_ctrl_a_for_the_guest() {
-    let mut terminal = on_terminal("$ch06");
+    let mut terminal = on_terminal("ch06-uart-input");
     echo_answers(&mut terminal);
     type_keys(&mut terminal, &format!("{CTRL_A}{CTRL_A}x"));
     assert_eq!(terminal.exp_string("X").unwrap(), CTRL_A);
@@ -103,7 +102,12 @@ fn ctrl_a_twice_is_one_ctrl_a_for_the_guest() {
 
 #[test]
 fn ctrl_c_ends_the_vm() {
-    for guest in ["$ch06 echo", "$ch06 spin", "$ch07 ask", "$ch07 spin"] {
+    for guest in [
+        "ch06-uart-input echo",
+        "ch06-uart-input spin",
+        "ch07-hypercall ask",
+        "ch07-hypercall spin",
+    ] {
         let mut terminal = on_terminal(&with_settings(guest));
         let before = settings_before(&mut terminal);
         await_guest(&mut terminal);
@@ -115,7 +119,8 @@ fn ctrl_c_ends_the_vm() {
 
 #[test]
 fn sigterm_gives_the_terminal_back() {
-    let mut terminal = on_terminal(&with_settings("sh -c 'echo pid=$$; exec $ch06 spin'"));
+    let mut terminal =
+        on_terminal(&with_settings("sh -c 'echo pid=$$; exec ch06-uart-input spin'"));
     let before = settings_before(&mut terminal);
     terminal.exp_string("pid=").unwrap();
     let pid = Pid::from_raw(terminal.read_line().unwrap().trim_end().parse().unwrap());
@@ -128,7 +133,7 @@ fn sigterm_gives_the_terminal_back() {
 #[test]
 fn an_error_gives_the_terminal_back() {
     // Its output has no reader any more when the first key is echoed.
-    let mut terminal = on_terminal(&with_settings("$ch06 | true"));
+    let mut terminal = on_terminal(&with_settings("ch06-uart-input | true"));
     let before = settings_before(&mut terminal);
     await_guest(&mut terminal);
     type_keys(&mut terminal, "k");
@@ -137,7 +142,7 @@ fn an_error_gives_the_terminal_back() {
 
 #[test]
 fn ctrl_z_stops_the_vm_and_fg_continues_it() {
-    let script = "set -m; $ch06; echo stopped=$(stty -g); fg; echo status=$?";
+    let script = "set -m; ch06-uart-input; echo stopped=$(stty -g); fg; echo status=$?";
     let mut terminal = on_terminal(&format!("echo before=$(stty -g); {script}"));
     let before = settings_before(&mut terminal);
     echo_answers(&mut terminal);
@@ -153,7 +158,7 @@ fn ctrl_z_stops_the_vm_and_fg_continues_it() {
 
 #[test]
 fn ask_is_a_conversation() {
-    let mut terminal = on_terminal("$ch07 ask");
+    let mut terminal = on_terminal("ch07-hypercall ask");
     terminal.exp_string("What is your name? ").unwrap();
     type_keys(&mut terminal, "Adx\x7fa\r");
     terminal.exp_string("Hello, Ada!\r\n").unwrap();
@@ -162,6 +167,6 @@ fn ask_is_a_conversation() {
 
 #[test]
 fn a_report_begins_with_a_new_line_on_a_terminal() {
-    let mut terminal = on_terminal("$ch06 counter");
+    let mut terminal = on_terminal("ch06-uart-input counter");
     terminal.exp_string("0123456789\r\ncounter: halted after 11 exits").unwrap();
 }
