@@ -266,7 +266,7 @@ fn a_terminal_in_the_nest_is_like_the_one_outside() {
         sleep 1000"#;
     say(
         &mut shell,
-        &format!("$XTASK run /bin/sh -c '{}' \"$before\"", script.replace('\'', r"'\''")),
+        &format!("\"$XTASK\" run /bin/sh -c '{}' \"$before\"", script.replace('\'', r"'\''")),
     );
     expect(&mut shell, "33 101\r\nsame modes\r\nto stderr\r\n");
     say(&mut shell, "hello");
@@ -290,14 +290,17 @@ fn a_terminal_in_the_nest_is_like_the_one_outside() {
 
     // With its standard output elsewhere, the terminal is still where keys and errors are, and
     // expands newlines for all who write there.
-    say(&mut shell, "$XTASK run /bin/sh -c 'echo shown >&2; read x; echo $x; tty' | tr a-z A-Z");
+    say(
+        &mut shell,
+        "\"$XTASK\" run /bin/sh -c 'echo shown >&2; read x; echo $x; tty' | tr a-z A-Z",
+    );
     expect(&mut shell, "shown\r\n");
     say(&mut shell, "typed");
     expect(&mut shell, "TYPED\r\n/DEV/PTS/0\r\n");
     expect(&mut shell, PROMPT);
 
     // With its standard input elsewhere, Ctrl-C is the terminal's own.
-    say(&mut shell, "sleep 1000 | $XTASK run /bin/sh -c 'echo started; exec sleep 1000'");
+    say(&mut shell, "sleep 1000 | \"$XTASK\" run /bin/sh -c 'echo started; exec sleep 1000'");
     expect(&mut shell, "started\r\n");
     press(&mut shell, 'c');
     expect(&mut shell, PROMPT);
