@@ -1,6 +1,6 @@
 //! The guest's console: our standard output.
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stderr, stdout};
 
 pub struct Console<W> {
     output: W,
@@ -10,9 +10,9 @@ pub struct Console<W> {
     is_mid_line: bool,
 }
 
-impl Console<BufWriter<StdoutLock<'_>>> {
+impl Console<BufWriter<Stdout>> {
     pub fn open() -> Self {
-        Self::new(BufWriter::new(stdout().lock()), stdout().is_terminal())
+        Self::new(BufWriter::new(stdout()), stdout().is_terminal())
     }
 }
 

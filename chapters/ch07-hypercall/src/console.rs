@@ -1,6 +1,6 @@
 //! The guest's console: our standard input and output.
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stderr, stdout};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -26,9 +26,9 @@ pub struct Console<W> {
     is_idle: bool,
 }
 
-impl Console<BufWriter<StdoutLock<'_>>> {
+impl Console<BufWriter<Stdout>> {
     pub fn open() -> Self {
-        Self::new(BufWriter::new(stdout().lock()), stdout().is_terminal(), input::listen())
+        Self::new(BufWriter::new(stdout()), stdout().is_terminal(), input::listen())
     }
 }
 

@@ -19,13 +19,18 @@ const HANGS: u8 = 3;
 /// The page that the vCPU shares with KVM, or null.
 static KVM_RUN_PAGE: AtomicPtr<kvm_run> = AtomicPtr::new(null_mut());
 
-/// From now on, the signals that end a program end `KVM_RUN` of `vcpu` instead.
-pub fn catch_signals(vcpu: &'static mut VcpuFd) -> Result<&'static mut VcpuFd> {
+/// From now on, the signals that end a program end `KVM_RUN` instead.
+pub fn catch_signals() -> Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         register_signal_handler(signal, on_signal).context("sigaction")?;
     }
+    Ok(())
+}
+
+/// Makes `vcpu` the one whose `KVM_RUN` they end.
+pub fn watch(vcpu: &'static mut VcpuFd) -> &'static mut VcpuFd {
     KVM_RUN_PAGE.store(vcpu.get_kvm_run(), SeqCst);
-    Ok(vcpu)
+    vcpu
 }
 
 /// Whether a signal has arrived: `KVM_RUN` will return at once.

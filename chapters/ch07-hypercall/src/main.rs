@@ -72,21 +72,29 @@ fn run(options: &Options) -> Result<ExitCode> {
     require_capabilities(&kvm, CHAPTER)?;
     let vm = Vm::new(&kvm, MEMORY_BYTES)?;
     vm.memory.write_slice(&image, LOAD_ADDRESS).context("loading the guest")?;
-    let mut vcpu = vm.create_vcpu(0)?;
-    vcpu.enter_real_mode(LOAD_ADDRESS)?;
 
+    interrupt::catch_signals()?;
     let raw_mode = if stdin().is_terminal() {
         writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine")?;
         Some(RawMode::enter()?)
     } else {
         None
     };
+    let status = run_guest(&vm, options)?;
+    drop(raw_mode);
+    Ok(ExitCode::from(status))
+}
+
+/// Runs the guest to its end, and says how it ended.
+fn run_guest(vm: &Vm, options: &Options) -> Result<u8> {
+    let guest = options.guest.display();
+    let mut vcpu = vm.create_vcpu(0)?;
+    vcpu.enter_real_mode(LOAD_ADDRESS)?;
+
     let mut console = Console::open();
     let stop = vcpu.run(&mut console, options.verbose)?;
     let printed = console.close();
-    drop(raw_mode);
 
-    let guest = options.guest.display();
     let count = vcpu.statistics.total();
     let exits = format!("{count} exit{}", if count == 1 { "" } else { "s" });
     let statistics = &vcpu.statistics;
@@ -108,5 +116,5 @@ fn run(options: &Options) -> Result<ExitCode> {
     if status == exit::SUCCESS {
         printed?;
     }
-    Ok(ExitCode::from(status))
+    Ok(status)
 }

@@ -43,12 +43,12 @@ pub struct Vcpu {
 }
 
 impl Vcpu {
-    pub fn new(fd: VcpuFd, syncs_registers: bool) -> Result<Self> {
-        let fd = interrupt::catch_signals(Box::leak(Box::new(fd)))?;
+    pub fn new(fd: VcpuFd, syncs_registers: bool) -> Self {
+        let fd = interrupt::watch(Box::leak(Box::new(fd)));
         if syncs_registers {
             fd.set_sync_valid_reg(SyncReg::Register);
         }
-        Ok(Self { fd, syncs_registers, statistics: Statistics::default() })
+        Self { fd, syncs_registers, statistics: Statistics::default() }
     }
 
     /// Makes the next instruction the one at `entry`, in real mode: the mode a CPU wakes up in.

@@ -29,7 +29,7 @@ impl Vm {
     pub fn create_vcpu(&self, id: u64) -> Result<Vcpu> {
         let fd = self.fd.create_vcpu(id).context("KVM_CREATE_VCPU")?;
         let offered = self.fd.check_extension_int(Cap::SyncRegs);
-        Vcpu::new(fd, offered & KVM_SYNC_X86_REGS as i32 != 0)
+        Ok(Vcpu::new(fd, offered & KVM_SYNC_X86_REGS as i32 != 0))
     }
 
     /// Tells KVM which of our pages the guest sees, and at which of its physical addresses.
