@@ -1,8 +1,9 @@
-//! Assembles the guests and writes the table of them that `src/lib.rs` includes.
+//! Builds the guests and writes the table of them that `src/lib.rs` includes.
 //!
-//! Every `src/MODE/NAME.S` becomes `NAME.elf`, with symbols and line numbers for `objdump` and
-//! `gdb`, and beside it `NAME.bin`, the bytes that the VMM loads. As with `make`, only what is
-//! older than its sources is built again.
+//! Every `src/MODE/NAME.S` or `src/MODE/NAME.c` becomes `NAME.elf`, with symbols and line numbers
+//! for `objdump` and `gdb`, and beside it `NAME.bin`, the bytes that the VMM loads. Assembly stands
+//! alone; C is linked with `runtime/MODE.S`, which calls its `main`, and with all of `runtime/*.c`.
+//! As with `make`, only what is older than its sources is built again.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -14,17 +15,35 @@ use std::time::SystemTime;
 
 /// The folders under `src/` that hold guests, in the order of `guests::Mode`, whose variants carry
 /// the same names.
-const MODES: [(&str, &str); 1] = [("real", "Mode::Real")];
+const MODES: [(&str, &str); 4] = [
+    ("real", "Mode::Real"),
+    ("protected", "Mode::Protected"),
+    ("paging", "Mode::Paging"),
+    ("interrupts", "Mode::Interrupts"),
+];
 
-/// What turns a `.S` into an ELF file. The architecture is named because compilers' defaults
-/// differ from one distribution to the next. A warning (a constant cut short, say) is an error.
-const CC_OPTIONS: [&str; 12] = [
+/// What the C guests are linked with.
+const RUNTIME: &str = "guests/runtime";
+
+/// What turns sources into an ELF file. The architecture is named because compilers' defaults
+/// differ from one distribution to the next, and so are the additions to the code that some make
+/// and a guest has no use for. A warning (a constant cut short, say) is an error.
+const CC_OPTIONS: [&str; 21] = [
     "-m32",
-    "-march=i686",
+    "-march=i686", // no SSE, which nobody has switched on
     "-g",
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
     "-nostdlib",
     "-ffreestanding",
+    "-fno-tree-loop-distribute-patterns", // or a loop becomes a call of memset, which is not there
+    "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables",
+    "-fcf-protection=none",
     "-static",
+    "-fno-pic",
     "-no-pie",
     "-Wl,--build-id=none",
     "-Wl,-melf_i386",
@@ -41,6 +60,7 @@ fn main() {
         println!("cargo::rerun-if-changed=src/{folder}");
     }
     println!("cargo::rerun-if-changed=include");
+    println!("cargo::rerun-if-changed=runtime");
     println!("cargo::rerun-if-changed=build.rs");
 
     // Cargo fails the build for these lines, and shows nothing but them: an exit status of our own
@@ -69,7 +89,7 @@ fn build() -> Result<(), Failure> {
     let newest = newest_shared_source(&tools, &out)?;
     let failures: Vec<String> = guests
         .values()
-        .filter_map(|guest| assemble(guest, &images, newest, &tools).err())
+        .filter_map(|guest| make(guest, &images, newest, &tools).err())
         .flatten()
         .collect();
     if !failures.is_empty() {
@@ -97,8 +117,7 @@ fn find_guests() -> Result<BTreeMap<String, Source>, Failure> {
     for (mode, (folder, _)) in MODES.into_iter().enumerate() {
         for path in files(&Path::new("guests/src").join(folder))? {
             let name = stem(&path);
-            // A name with a dot in front is an editor's, not ours.
-            if path.extension().is_none_or(|extension| extension != "S") || name.starts_with('.') {
+            if !(is_c(&path) || has_extension(&path, "S")) {
                 continue;
             }
             let about = match read_about(&name, &path) {
@@ -123,27 +142,29 @@ fn find_guests() -> Result<BTreeMap<String, Source>, Failure> {
     if failures.is_empty() { Ok(guests) } else { Err(failures) }
 }
 
-/// What `--list` says of the guest: the first sentence of the header comment `# NAME: …`.
+/// What `--list` says of the guest: the first sentence of the header comment `# NAME: …`, in C
+/// `/* NAME: …`.
 fn read_about(name: &str, path: &Path) -> Result<String, Failure> {
+    let comment = if is_c(path) { "/*" } else { "#" };
     let source = fs::read_to_string(from_root(path)).map_err(|error| about_path(path, &error))?;
     source
         .lines()
         .next()
-        .and_then(|line| line.strip_prefix(&format!("# {name}: ")))
+        .and_then(|line| line.strip_prefix(&format!("{comment} {name}: ")))
         .and_then(|text| text.split_once(". ").or_else(|| Some((text.strip_suffix('.')?, ""))))
         .map(|(sentence, _)| sentence.trim().to_owned())
         .filter(|sentence| !sentence.is_empty())
         .ok_or_else(|| {
             vec![
                 format!("{}:1: no description for --list", path.display()),
-                format!("  the first line must be `# {name}: ` and a sentence with a full stop"),
-                "  as in `# hello: prints one line on COM1, then halts. 13 exits: …`".into(),
+                format!("  the first line must be `{comment} {name}: ` and a sentence with a full stop"),
+                format!("  as in `{comment} hello: prints one line on COM1, then halts. 13 exits: …`"),
             ]
         })
 }
 
 /// Makes the guest's ELF file and image, unless both are newer than all they are made of.
-fn assemble(
+fn make(
     guest: &Source,
     images: &Path,
     newest_shared: SystemTime,
@@ -156,11 +177,22 @@ fn assemble(
     if modified(&image).is_ok_and(|built| built > newest) && elf.exists() {
         return Ok(());
     }
+    let sources = sources(guest)?;
     tools.cc.run(|cc| {
         let script = format!("guests/src/{0}/{0}.ld", guest.folder);
-        cc.args(CC_OPTIONS).arg("-T").arg(script).arg("-o").arg(&elf).arg(&guest.path)
+        cc.args(CC_OPTIONS).arg("-T").arg(script).arg("-o").arg(&elf).args(sources)
     })?;
     tools.objcopy.run(|objcopy| objcopy.args(["-O", "binary"]).arg(&elf).arg(&image))
+}
+
+/// What the guest is compiled and linked from.
+fn sources(guest: &Source) -> Result<Vec<PathBuf>, Failure> {
+    let mut sources = vec![guest.path.clone()];
+    if is_c(&guest.path) {
+        sources.push(Path::new(RUNTIME).join(guest.folder).with_extension("S"));
+        sources.extend(files(Path::new(RUNTIME))?.into_iter().filter(|path| is_c(path)));
+    }
+    Ok(sources)
 }
 
 struct Tools {
@@ -226,14 +258,15 @@ impl Tool {
     }
 }
 
-/// When something that all guests are made of last changed: the headers, the linker scripts, this
-/// program, the choice of tools.
+/// When something that many guests are made of last changed: the headers, the runtime, the linker
+/// scripts, this program, the choice of tools.
 fn newest_shared_source(tools: &Tools, out: &Path) -> Result<SystemTime, Failure> {
     let stamp = out.join("tools");
     write_if_changed(&stamp, &format!("{}\n{}\n", tools.cc.command, tools.objcopy.command))?;
 
     let this_program = env::current_exe().map_err(|error| vec![error.to_string()])?;
     let mut sources = files(Path::new("guests/include"))?;
+    sources.extend(files(Path::new(RUNTIME))?);
     sources.extend([stamp, this_program]);
     sources.extend(MODES.map(|(folder, _)| format!("guests/src/{folder}/{folder}.ld").into()));
 
@@ -273,15 +306,24 @@ fn from_root(path: &Path) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// The files of a folder, in order.
+/// The files of a folder, in order. Not those with a dot in front: they are an editor's, not ours.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let read = || -> io::Result<Vec<PathBuf>> {
         let entries = fs::read_dir(from_root(folder))?;
         entries.map(|entry| Ok(folder.join(entry?.file_name()))).collect()
     };
     let mut files = read().map_err(|error| about_path(folder, &error))?;
+    files.retain(|path| !stem(path).starts_with('.'));
     files.sort();
     Ok(files)
+}
+
+fn is_c(path: &Path) -> bool {
+    has_extension(path, "c")
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|its| its == extension)
 }
 
 fn modified(path: &Path) -> Result<SystemTime, Failure> {

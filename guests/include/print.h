@@ -1,9 +1,13 @@
-/* The hypercalls that print, a line each, for guests that print much.
- * They want DX = HYPERCALL_PORT and overwrite AL and BX, as the three lines they stand for would. */
+/* Printing by hypercall, for guests that print much. */
 #ifndef PRINT_H
 #define PRINT_H
 
 #include "hypercall.h"
+
+#ifdef __ASSEMBLER__
+
+/* Macros, each for the two or three lines of a hypercall.
+ * They want DX = HYPERCALL_PORT and overwrite AL and BX, as those lines would. */
 
         .macro  putchar char            /* putchar $'x' */
         mov     \char, %bl
@@ -21,5 +25,12 @@
         mov     $HC_NEWLINE, %al
         out     %al, %dx
         .endm
+
+#else
+
+/* A little printf: it knows %s, %u, and %x, which here always has 8 digits. */
+void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
 
 #endif

@@ -1,6 +1,6 @@
 //! The programs that run inside the VM, handed out as bytes.
 //!
-//! Each is a file in `src/MODE/`, assembled by `build.rs`, which also writes the table [`GUESTS`].
+//! Each is a file in `src/MODE/`, built by `build.rs`, which also writes the table [`GUESTS`].
 
 pub mod hypercall;
 
@@ -11,7 +11,7 @@ use std::fmt::{self, Write};
 pub struct Guest {
     /// The name by which `--list` and the command line know it.
     pub name: &'static str,
-    /// The mode that it expects the CPU to be in.
+    /// What it expects to find when it starts.
     pub mode: Mode,
     /// What it does, in one sentence.
     pub about: &'static str,
@@ -19,18 +19,36 @@ pub struct Guest {
     pub image: &'static [u8],
 }
 
-/// The CPU mode in which a guest starts.
+/// What a guest expects to find when it starts: the CPU's mode, and the machine around it.
+///
+/// All have the hypercalls of [`hypercall`]; a real-mode guest has COM1 too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// 16-bit real mode: the image at offset 0 of its segment, `IP` = 0, all segments the same, the
     /// stack at the top of the segment.
     Real,
+    /// 32-bit protected mode: 16 MiB of memory, the image at 0x1000, where `EIP` is, the stack at
+    /// the top. A GDT at 0x500 with flat ring-0 segments, 0x08 for code and 0x10 for data, and an
+    /// IDT at 0x800 that reports exceptions to the VMM: all below 0x1000 is the VMM's.
+    Protected,
+    /// As [`Mode::Protected`], with 4 KiB pages: the page directory at 0x100000, the page tables
+    /// after it. All memory is mapped twice, at virtual address 0 and at 0x80000000. `EIP` and
+    /// `ESP` are in the upper mapping: the image is linked at 0x80001000.
+    Paging,
+    /// As [`Mode::Protected`], on a machine with interrupts: two 8259A PICs, an IOAPIC and a local
+    /// APIC; an i8254 PIT at IRQ 0; at IRQ 1 a keyboard controller, which has a scancode (set 1) at
+    /// port 0x60 whenever bit 0 of port 0x64 is set. Its keyboard presses Ctrl-D at end of input.
+    /// `hlt` waits for an interrupt, so the guest ends by `HC_EXIT`.
+    Interrupts,
 }
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Real => "real",
+            Self::Protected => "protected",
+            Self::Paging => "paging",
+            Self::Interrupts => "interrupts",
         })
     }
 }
@@ -85,6 +103,7 @@ mod tests {
     use super::*;
 
     const REAL: &[Mode] = &[Mode::Real];
+    const ALL: &[Mode] = &[Mode::Real, Mode::Protected, Mode::Paging, Mode::Interrupts];
 
     #[test]
     fn names_are_unique() {
@@ -119,6 +138,8 @@ mod tests {
         assert!(find("Hello", REAL).is_none());
         assert!(find("hell", REAL).is_none());
         assert!(find("hello", &[]).is_none());
+        assert!(find("pmode", REAL).is_none());
+        assert_eq!(find("pmode", &[Mode::Protected]).unwrap().mode, Mode::Protected);
     }
 
     #[test]
@@ -133,8 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn lists_the_guests_of_the_modes_asked_for() {
+        let list = list(&[Mode::Paging, Mode::Interrupts]);
+        let names: Vec<_> = list.lines().map_while(|line| line.split_whitespace().next()).collect();
+        let of_modes = |guest: &&Guest| matches!(guest.mode, Mode::Paging | Mode::Interrupts);
+        assert_eq!(names, GUESTS.iter().filter(of_modes).map(|it| it.name).collect::<Vec<_>>());
+        assert!(!names.is_empty());
+    }
+
+    #[test]
     fn lists_a_guest_a_line_aligned() {
-        let list = list(REAL);
+        let list = list(ALL);
         let lines: Vec<_> = list.lines().collect();
         assert_eq!(lines.len(), GUESTS.len() + 2);
         let column = lines[0].find(GUESTS[0].about).unwrap();

@@ -1,0 +1,31 @@
+# metronome: echoes the keys you press, up to Ctrl-D, and prints a dot each half second. Exits as
+# typist, and 1 a dot.
+#include "interrupts.h"
+#include "keyboard.h"
+
+#define TICKS_PER_DOT (TICKS_PER_SECOND / 2)
+
+        .code32
+        start_interrupts 1 << IRQ_TIMER | 1 << IRQ_KEYBOARD
+        start_timer
+
+next:   call    read_key
+        cmp     $CTRL_D, %al
+        je      done
+        test    %al, %al
+        jnz     print
+        sleep                           # one sleep for both: whichever comes first ends it
+        cmpl    $TICKS_PER_DOT, ticks
+        jb      next
+        subl    $TICKS_PER_DOT, ticks
+        mov     $'.', %al
+print:  call    echo
+        jmp     next
+
+done:   call    end_line
+        mov     $0, %bl
+        mov     $HC_EXIT, %al
+        out     %al, %dx
+        hlt                             # never reached
+
+        interrupt_table tick, acknowledge
