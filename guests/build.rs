@@ -157,8 +157,12 @@ fn read_about(name: &str, path: &Path) -> Result<String, Failure> {
         .ok_or_else(|| {
             vec![
                 format!("{}:1: no description for --list", path.display()),
-                format!("  the first line must be `{comment} {name}: ` and a sentence with a full stop"),
-                format!("  as in `{comment} hello: prints one line on COM1, then halts. 13 exits: …`"),
+                format!(
+                    "  the first line must be `{comment} {name}: ` and a sentence with a full stop"
+                ),
+                format!(
+                    "  as in `{comment} hello: prints one line on COM1, then halts. 13 exits: …`"
+                ),
             ]
         })
 }

@@ -1,0 +1,58 @@
+//! The report on a guest that cannot go on.
+
+use kvm_bindings::kvm_sregs;
+use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+
+use crate::registers::Registers;
+use crate::vcpu::CR0_PE;
+
+/// The longest instruction. SDM Vol. 2A, 2.3.11.
+const INSTRUCTION_BYTES_MAX: usize = 15;
+
+/// Where a CPU starts after a reset, `CS` base plus `IP`. SDM Vol. 3A, "First Instruction Executed".
+const RESET_VECTOR: u64 = 0xffff_fff0;
+
+/// The registers, and the bytes at `CS:RIP`. After I/O those are the `IN` or `OUT` itself: KVM
+/// completes it only when the guest goes on.
+///
+/// On AMD's CPUs, KVM resets the vCPU after a triple fault. Then `before` has to do, the registers
+/// when the guest was entered the last time.
+pub fn report(registers: &Registers, before: &Registers, memory: &GuestMemoryMmap) -> String {
+    if next(registers) == RESET_VECTOR {
+        return format!(
+            "  after it the CPU was reset; when the guest was last entered, its registers were\n{}",
+            state(before, memory)
+        );
+    }
+    state(registers, memory)
+}
+
+fn state(registers: &Registers, memory: &GuestMemoryMmap) -> String {
+    let next = next(registers);
+    let mut code = [0; INSTRUCTION_BYTES_MAX];
+    let code: String = match memory.read(&mut code, GuestAddress(next)) {
+        Ok(length) => code[..length].iter().map(|byte| format!(" {byte:02x}")).collect(),
+        Err(_) => " no memory there".into(),
+    };
+    format!("{registers}  code at {next:#x}:{code}\n{}", findings(&registers.special))
+}
+
+/// What is wrong with the tables that protected mode depends on.
+fn findings(special: &kvm_sregs) -> String {
+    let (gdt, idt, cs) = (special.gdt.limit, special.idt.limit, special.cs.selector);
+    let mut findings = String::new();
+    if special.cr0 & CR0_PE != 0 && gdt < cs | 7 {
+        findings +=
+            "  the GDT ends before the descriptor of CS: no segment register can be loaded\n";
+    }
+    if special.cr0 & CR0_PE != 0 && idt == 0 {
+        findings +=
+            "  the IDT is empty: no fault finds a handler, and that makes it a triple fault\n";
+    }
+    findings
+}
+
+/// The address of the next instruction.
+fn next(registers: &Registers) -> u64 {
+    registers.special.cs.base.wrapping_add(registers.general.rip)
+}
