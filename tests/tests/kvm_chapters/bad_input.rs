@@ -109,8 +109,8 @@ fn images_that_are_none() {
         (missing.as_path(), "No such file or directory"),
         (folder.path(), "Is a directory"),
         (empty.as_path(), "the image is empty"),
-        (large.as_path(), "the image has at least 65537 bytes, the guest's memory only 65536"),
-        ("/dev/zero".as_ref(), "the image has at least 65537 bytes, the guest's memory only 65536"),
+        (large.as_path(), "the image has at least 65537 bytes, there is room for 65536"),
+        ("/dev/zero".as_ref(), "the image has at least 65537 bytes, there is room for 65536"),
     ] {
         let message = format!("error: {}: {message}", path.display());
         for chapter in with_guest() {
