@@ -33,7 +33,6 @@ pub enum GuestError {
     TooMany { guests: usize, vcpus: usize },
 }
 
-<<<<<<< ch09-protected-mode
 /// For the command line.
 pub fn parse_mode(name: &str) -> Result<Mode, String> {
     let names: Vec<_> = MODES.iter().map(Mode::to_string).collect();
@@ -43,37 +42,16 @@ pub fn parse_mode(name: &str) -> Result<Mode, String> {
 
 /// The image of the built-in guest `name_or_path`, or else what is in the file there, for `mode`.
 pub fn load_image(name_or_path: &OsStr, mode: Mode) -> Result<Image, GuestError> {
-||||||| ch08-multi-vcpu before the change
-/// The image of the built-in guest `name_or_path`, or else what is in the file there.
-pub fn load_image(name_or_path: &OsStr, memory_bytes: usize) -> Result<Vec<u8>, GuestError> {
-=======
-/// The image of the built-in guest `name_or_path`, or else what is in the file there.
-pub fn load_image(name_or_path: &OsStr, bytes_max: usize) -> Result<Vec<u8>, GuestError> {
->>>>>>> ch08-multi-vcpu with the change
     let path = Path::new(name_or_path);
     let read_image =
         |path| Ok(Image { mode, bytes: read_image(path, layout(mode).image_bytes_max)? });
     match name_or_path.to_str() {
         Some(name) => match guests::find(name, MODES) {
-<<<<<<< ch09-protected-mode
             Some(guest) => Ok(Image { mode: guest.mode, bytes: guest.image.to_vec() }),
             None if name.contains(['/', '.']) || path.exists() => read_image(path),
-||||||| ch08-multi-vcpu before the change
-            Some(guest) => Ok(guest.image.to_vec()),
-            None if name.contains(['/', '.']) || path.exists() => read_image(path, memory_bytes),
-=======
-            Some(guest) => Ok(guest.image.to_vec()),
-            None if name.contains(['/', '.']) || path.exists() => read_image(path, bytes_max),
->>>>>>> ch08-multi-vcpu with the change
             None => Err(GuestError::Unknown { name: name.to_owned() }),
         },
-<<<<<<< ch09-protected-mode
         None => read_image(path),
-||||||| ch08-multi-vcpu before the change
-        None => read_image(path, memory_bytes),
-=======
-        None => read_image(path, bytes_max),
->>>>>>> ch08-multi-vcpu with the change
     }
 }
 
