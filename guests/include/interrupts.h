@@ -30,7 +30,7 @@
         out     %al, $(\port)
         .endm
 
-        /* Gets the interrupts in `irqs`, a bit each, to the handlers in `idt`, and masks the rest. */
+        /* Gets the interrupts in `irqs`, a bit each, to the handlers in `idt`; masks the rest. */
         .macro  start_interrupts irqs
         lidt    idtr
         outb_   PIC_INIT, PIC1

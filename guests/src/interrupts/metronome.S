@@ -1,5 +1,5 @@
-# metronome: echoes the keys you press, up to Ctrl-D, and prints a dot each half second. The exits of
-# typist, 1 a dot, and 1 a tick, which ends a sleep too.
+# metronome: echoes the keys you press, up to Ctrl-D, and prints a dot each half second. The exits
+# of typist, 1 a dot, and 1 a tick, which ends a sleep too.
 #include "interrupts.h"
 #include "keyboard.h"
 

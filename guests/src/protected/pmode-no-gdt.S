@@ -17,7 +17,7 @@ next:   lodsb                           # AL = *ESI++
 
 reload: newline                         # the last exit
         mov     %ecx, %ds               # #GP: 0x10 is beyond the limit; so is the 0x08 of its
-                                        # handler, so #GP again, a double fault, and the CPU gives up
+                                        # handler: #GP again, a double fault, and the CPU gives up
         hlt                             # never reached
 
 text:   .ascii  "The GDT is gone, and all goes on as before.\n"
