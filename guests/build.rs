@@ -28,17 +28,16 @@ const RUNTIME: &str = "guests/runtime";
 /// What turns sources into an ELF file. The architecture is named because compilers' defaults
 /// differ from one distribution to the next, and so are the additions to the code that some make
 /// and a guest has no use for. A warning (a constant cut short, say) is an error.
-const CC_OPTIONS: [&str; 21] = [
+const CC_OPTIONS: [&str; 20] = [
     "-m32",
     "-march=i686", // no SSE, which nobody has switched on
     "-g",
-    "-O2",
+    "-O1", // more makes a loop a call of memset, which is not there
     "-Wall",
     "-Wextra",
     "-Werror",
     "-nostdlib",
     "-ffreestanding",
-    "-fno-tree-loop-distribute-patterns", // or a loop becomes a call of memset, which is not there
     "-fno-stack-protector",
     "-fno-asynchronous-unwind-tables",
     "-fcf-protection=none",

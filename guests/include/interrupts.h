@@ -5,7 +5,7 @@
 #ifndef INTERRUPTS_H
 #define INTERRUPTS_H
 
-#define CODE 0x08                       /* the VMM's code segment */
+#include "gdt.h"
 
 #define IRQ_TIMER 0
 #define IRQ_KEYBOARD 1
@@ -30,7 +30,7 @@
         out     %al, $(\port)
         .endm
 
-        /* Gets the interrupts in `irqs`, a bit each, to the handlers in `idt`, and masks the rest. */
+        /* Gets the interrupts in `irqs`, a bit each, to the handlers in `idt`; masks the rest. */
         .macro  start_interrupts irqs
         lidt    idtr
         outb_   PIC_INIT, PIC1
@@ -74,7 +74,7 @@ idtr:   .word   . - idt - 1             /* limit */
         .endm
 
         .macro  gate    handler
-        .word   \handler                /* bits 0 to 15; ld would say so if it had more */
+        .word   \handler                /* bits 0 to 15; with more the build fails */
         .word   CODE
         .word   0x8e00                  /* present, ring 0, 32-bit interrupt gate: IF is cleared */
         .word   0                       /* bits 16 to 31 */

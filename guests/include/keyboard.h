@@ -12,7 +12,7 @@
 #define KEY_LEFT_SHIFT 0x2a
 #define KEY_RIGHT_SHIFT 0x36
 
-#define CTRL_D 0x04                     /* the end */
+#define CTRL_D 0x04
 
         /* Clears ZF if the key is down. */
         .macro  test_key key
@@ -57,7 +57,8 @@ key_read: ret
 released: btr   %ebx, keys_down
         jmp     read_key
 
-/* Prints AL, a key's character, or does what it asks for. Overwrites AL, BX and EDX. */
+/* Prints AL, a key's character, or does what it asks for: Ctrl-D ends the guest, on a line of its
+ * own. Overwrites AL, BX and EDX. */
 echo:   mov     $HYPERCALL_PORT, %edx
         cmp     $'\n', %al
         je      enter
@@ -65,17 +66,14 @@ echo:   mov     $HYPERCALL_PORT, %edx
         je      erase
         cmp     $'\t', %al
         je      tab
+        cmp     $CTRL_D, %al
+        je      end
         cmp     $' ', %al
         jb      echoed                  /* no other control character has an effect */
         putchar %al
         incl    column
 echoed: ret
 
-/* Ends the line, if there is anything on it. Overwrites AL and EDX. */
-end_line:
-        mov     $HYPERCALL_PORT, %edx
-        cmpl    $0, column
-        je      echoed
 enter:  newline
         movl    $0, column
         ret
@@ -93,6 +91,14 @@ tab:    putchar $' '                    /* spaces, which erase can take back one
         testl   $7, column
         jnz     tab
         ret
+
+end:    cmpl    $0, column
+        je      exit
+        newline
+exit:   mov     $0, %bl
+        mov     $HC_EXIT, %al
+        out     %al, %dx
+        hlt                             /* never reached */
 
         .data
 /* By scancode, 0 for none. */

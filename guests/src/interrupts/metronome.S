@@ -1,5 +1,5 @@
-# metronome: echoes the keys you press, up to Ctrl-D, and prints a dot each half second. Exits as
-# typist, and 1 a dot.
+# metronome: echoes the keys you press, up to Ctrl-D, and prints a dot each half second. The exits
+# of typist, 1 a dot, and 1 a tick, which ends a sleep too.
 #include "interrupts.h"
 #include "keyboard.h"
 
@@ -10,8 +10,6 @@
         start_timer
 
 next:   call    read_key
-        cmp     $CTRL_D, %al
-        je      done
         test    %al, %al
         jnz     print
         sleep                           # one sleep for both: whichever comes first ends it
@@ -21,11 +19,5 @@ next:   call    read_key
         mov     $'.', %al
 print:  call    echo
         jmp     next
-
-done:   call    end_line
-        mov     $0, %bl
-        mov     $HC_EXIT, %al
-        out     %al, %dx
-        hlt                             # never reached
 
         interrupt_table tick, acknowledge

@@ -1,5 +1,5 @@
 # typist: echoes the keys you press, up to Ctrl-D, and sleeps between them. 2 exits a scancode, 1 a
-# character printed, 1 to find that no more scancodes wait, and the HC_EXIT.
+# character printed, 1 before each sleep to find that no more scancodes wait, and the HC_EXIT.
 #include "interrupts.h"
 #include "keyboard.h"
 
@@ -7,19 +7,11 @@
         start_interrupts 1 << IRQ_KEYBOARD
 
 next:   call    read_key
-        cmp     $CTRL_D, %al
-        je      done
         test    %al, %al
-        jz      idle
-        call    echo
+        jnz     print
+        sleep
         jmp     next
-idle:   sleep
+print:  call    echo
         jmp     next
-
-done:   call    end_line
-        mov     $0, %bl
-        mov     $HC_EXIT, %al
-        out     %al, %dx
-        hlt                             # never reached
 
         interrupt_table spurious, acknowledge

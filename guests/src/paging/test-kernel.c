@@ -1,4 +1,4 @@
-/* test-kernel: prints how its memory is mapped, and tests it through both mappings. N exits: N-1
+/* test-kernel: prints how its memory is mapped, and tests it through both mappings. 381 exits: 380
  * characters and the HC_EXIT. */
 #include "paging.h"
 #include "print.h"

@@ -1,8 +1,7 @@
-# pmode-no-gdt: reloads a segment register when there is no GDT: a triple fault. N exits: N-1
+# pmode-no-gdt: reloads a segment register when there is no GDT: a triple fault. 65 exits: 64
 # characters and the shutdown.
+#include "gdt.h"
 #include "print.h"
-
-#define DATA 0x10
 
         .code32
         mov     $HYPERCALL_PORT, %edx
@@ -16,12 +15,13 @@ next:   lodsb                           # AL = *ESI++
         putchar %al
         jmp     next
 
-reload: mov     %ecx, %ds               # #GP: 0x10 is beyond the limit; so is the 0x08 of its
-                                        # handler, so #GP again, a double fault, and the CPU gives up
+reload: newline                         # the last exit
+        mov     %ecx, %ds               # #GP: 0x10 is beyond the limit; so is the 0x08 of its
+                                        # handler: #GP again, a double fault, and the CPU gives up
         hlt                             # never reached
 
 text:   .ascii  "The GDT is gone, and all goes on as before.\n"
-        .asciz  "Now DS is reloaded.\n"
+        .asciz  "Now DS is reloaded."
 
 no_gdt: .word   0                       # limit
         .long   0                       # base
