@@ -7,7 +7,7 @@ use crate::registers::Registers;
 use crate::vcpu::CR0_PE;
 
 /// The longest instruction. SDM Vol. 2A, 2.3.11.
-const INSTRUCTION_BYTES_MAX: usize = 15;
+const INSTRUCTION_BYTES_MAX: u64 = 15;
 
 /// Where a CPU starts after a reset, `CS` base plus `IP`. SDM Vol. 3A, "First Instruction Executed".
 const RESET_VECTOR: u64 = 0xffff_fff0;
@@ -29,12 +29,12 @@ pub fn report(registers: &Registers, before: &Registers, memory: &GuestMemoryMma
 
 fn state(registers: &Registers, memory: &GuestMemoryMmap) -> String {
     let next = next(registers);
-    let mut code = [0; INSTRUCTION_BYTES_MAX];
-    let code: String = match memory.read(&mut code, GuestAddress(next)) {
-        Ok(length) => code[..length].iter().map(|byte| format!(" {byte:02x}")).collect(),
-        Err(_) => " no memory there".into(),
-    };
-    format!("{registers}  code at {next:#x}:{code}\n{}", findings(&registers.special))
+    let special = &registers.special;
+    let byte = |address| memory.read_obj(GuestAddress(address)).ok();
+    let code = (0..INSTRUCTION_BYTES_MAX).map_while(|offset| byte(next.wrapping_add(offset)));
+    let code: String = code.map(|byte: u8| format!(" {byte:02x}")).collect();
+    let code = if code.is_empty() { " no memory there" } else { &code };
+    format!("{registers}  code at {next:#x}:{code}\n{}", findings(special))
 }
 
 /// What is wrong with the tables that protected mode depends on.
