@@ -3,9 +3,9 @@
 mod crash;
 mod exit;
 mod guest;
-mod interrupt;
 mod kvm;
 mod registers;
+mod signal;
 mod vcpu;
 mod vm;
 mod vm_exit;

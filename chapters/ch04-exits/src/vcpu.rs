@@ -10,8 +10,8 @@ use kvm_bindings::{
 use kvm_ioctls::{VcpuExit, VcpuFd};
 use vm_memory::{Address, GuestAddress};
 
-use crate::interrupt;
 use crate::registers::Registers;
+use crate::signal;
 use crate::vm_exit::describe;
 
 /// Bit 1 of RFLAGS is always 1. SDM Vol. 1, 3.4.3.
@@ -33,7 +33,7 @@ pub struct Vcpu {
 
 impl Vcpu {
     pub fn new(fd: VcpuFd) -> Result<Self> {
-        let fd = interrupt::catch_signals(Box::leak(Box::new(fd)))?;
+        let fd = signal::catch(Box::leak(Box::new(fd)))?;
         Ok(Self { fd, exits: 0 })
     }
 

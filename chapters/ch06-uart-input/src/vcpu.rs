@@ -11,8 +11,8 @@ use kvm_ioctls::{VcpuExit, VcpuFd};
 use vm_memory::{Address, GuestAddress};
 
 use crate::console::Console;
-use crate::interrupt;
 use crate::registers::Registers;
+use crate::signal;
 use crate::uart;
 use crate::vm_exit::describe;
 
@@ -35,7 +35,7 @@ pub struct Vcpu {
 
 impl Vcpu {
     pub fn new(fd: VcpuFd) -> Result<Self> {
-        let fd = interrupt::catch_signals(Box::leak(Box::new(fd)))?;
+        let fd = signal::catch(Box::leak(Box::new(fd)))?;
         Ok(Self { fd, exits: 0 })
     }
 

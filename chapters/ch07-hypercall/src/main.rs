@@ -6,9 +6,9 @@ mod exit;
 mod guest;
 mod hypercall;
 mod input;
-mod interrupt;
 mod kvm;
 mod registers;
+mod signal;
 mod statistics;
 mod terminal;
 mod uart;
@@ -73,7 +73,7 @@ fn run(options: &Options) -> Result<ExitCode> {
     let vm = Vm::new(&kvm, MEMORY_BYTES)?;
     vm.memory.write_slice(&image, LOAD_ADDRESS).context("loading the guest")?;
 
-    interrupt::catch_signals()?;
+    signal::catch()?;
     let raw_mode = if stdin().is_terminal() {
         writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine")?;
         Some(RawMode::enter()?)

@@ -6,10 +6,10 @@ mod exit;
 mod guest;
 mod hypercall;
 mod input;
-mod interrupt;
 mod kvm;
 mod registers;
 mod screen;
+mod signal;
 mod statistics;
 mod terminal;
 mod uart;
@@ -77,7 +77,7 @@ fn run(options: &Options) -> Result<ExitCode> {
     let ranges: Vec<_> = (0..guests).map(|id| (base(id), MEMORY_BYTES)).collect();
     let vm = Vm::new(&kvm, &ranges)?;
 
-    interrupt::catch_signals()?;
+    signal::catch()?;
     let raw_mode = if stdin().is_terminal() {
         writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine")?;
         Some(RawMode::enter()?)
@@ -90,7 +90,7 @@ fn run(options: &Options) -> Result<ExitCode> {
     }
     let statuses: Result<Vec<u8>> = thread::scope(|scope| {
         let run = |(id, image): (usize, &Vec<u8>)| {
-            run_guest(&vm, id, image, options).inspect_err(|_| interrupt::request())
+            run_guest(&vm, id, image, options).inspect_err(|_| signal::end_all())
         };
         let threads: Vec<_> =
             images.iter().enumerate().map(|guest| scope.spawn(move || run(guest))).collect();

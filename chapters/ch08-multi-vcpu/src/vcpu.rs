@@ -12,9 +12,9 @@ use vm_memory::{Address, GuestAddress};
 
 use crate::console::Console;
 use crate::hypercall::{self, Answer};
-use crate::interrupt;
 use crate::registers::Registers;
 use crate::screen;
+use crate::signal;
 use crate::statistics::Statistics;
 use crate::uart;
 use crate::vm_exit::describe;
@@ -45,7 +45,7 @@ pub struct Vcpu {
 
 impl Vcpu {
     pub fn new(fd: VcpuFd, syncs_registers: bool) -> Self {
-        let fd = interrupt::watch(Box::leak(Box::new(fd)));
+        let fd = signal::watch(Box::leak(Box::new(fd)));
         if syncs_registers {
             fd.set_sync_valid_reg(SyncReg::Register);
         }

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::input::{self, CTRL_D};
-use crate::interrupt;
 use crate::screen::Lines;
+use crate::signal;
 
 /// How long a guest sleeps that has asked for input twice in a row and got none.
 const IDLE: Duration = Duration::from_millis(100);
@@ -84,7 +84,7 @@ impl<W: Write> Console<W> {
     /// after Ctrl-C: the guest will not run again to see it.
     pub fn wait_for_byte(&mut self) -> io::Result<Option<u8>> {
         self.output.flush()?;
-        while self.received.is_none() && !interrupt::is_requested() {
+        while self.received.is_none() && !signal::has_arrived() {
             match self.input.recv_timeout(IDLE) {
                 Ok(byte) => self.received = Some(byte),
                 Err(RecvTimeoutError::Disconnected) => break,

@@ -7,11 +7,11 @@ mod gdt;
 mod guest;
 mod hypercall;
 mod input;
-mod interrupt;
 mod kvm;
 mod layout;
 mod registers;
 mod screen;
+mod signal;
 mod statistics;
 mod terminal;
 mod uart;
@@ -80,7 +80,7 @@ fn run(options: &Options) -> Result<ExitCode> {
     let kvm = open_kvm()?;
     require_capabilities(&kvm, CHAPTER)?;
 
-    interrupt::catch_signals()?;
+    signal::catch()?;
     let raw_mode = if stdin().is_terminal() {
         writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine")?;
         Some(RawMode::enter()?)
@@ -93,7 +93,7 @@ fn run(options: &Options) -> Result<ExitCode> {
     }
     let statuses: Result<Vec<u8>> = thread::scope(|scope| {
         let run = |(id, image): (usize, &Image)| {
-            run_guest(&kvm, id, image, options).inspect_err(|_| interrupt::request())
+            run_guest(&kvm, id, image, options).inspect_err(|_| signal::end_all())
         };
         let threads: Vec<_> =
             images.iter().enumerate().map(|guest| scope.spawn(move || run(guest))).collect();

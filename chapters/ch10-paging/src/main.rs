@@ -8,12 +8,12 @@ mod gdt;
 mod guest;
 mod hypercall;
 mod input;
-mod interrupt;
 mod kvm;
 mod layout;
 mod paging;
 mod registers;
 mod screen;
+mod signal;
 mod statistics;
 mod terminal;
 mod uart;
@@ -95,7 +95,7 @@ fn run(options: &Options) -> Result<ExitCode> {
     let kvm = open_kvm()?;
     require_capabilities(&kvm, CHAPTER)?;
 
-    interrupt::catch_signals()?;
+    signal::catch()?;
     let raw_mode = if stdin().is_terminal() {
         writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine")?;
         Some(RawMode::enter()?)
@@ -108,7 +108,7 @@ fn run(options: &Options) -> Result<ExitCode> {
     }
     let statuses: Result<Vec<u8>> = thread::scope(|scope| {
         let run = |(id, image): (usize, &Image)| {
-            run_guest(&kvm, id, image, options).inspect_err(|_| interrupt::request())
+            run_guest(&kvm, id, image, options).inspect_err(|_| signal::end_all())
         };
         let threads: Vec<_> =
             images.iter().enumerate().map(|guest| scope.spawn(move || run(guest))).collect();

@@ -14,11 +14,11 @@ use crate::console::Console;
 use crate::exception;
 use crate::gdt;
 use crate::hypercall::{self, Answer};
-use crate::interrupt;
 use crate::layout::{GDT_ADDRESS, IDT_ADDRESS, PAGE_DIRECTORY_ADDRESS};
 use crate::paging;
 use crate::registers::Registers;
 use crate::screen;
+use crate::signal;
 use crate::statistics::Statistics;
 use crate::uart;
 use crate::vm_exit::describe;
@@ -56,7 +56,7 @@ pub struct Vcpu {
 
 impl Vcpu {
     pub fn new(fd: VcpuFd, syncs_registers: bool) -> Self {
-        let fd = interrupt::watch(Box::leak(Box::new(fd)));
+        let fd = signal::watch(Box::leak(Box::new(fd)));
         if syncs_registers {
             fd.set_sync_valid_reg(SyncReg::Register);
             fd.set_sync_valid_reg(SyncReg::SystemRegister);

@@ -49,7 +49,7 @@ impl InterruptCount {
         None
     }
 
-    /// Those since the last call.
+    /// Those since the last call. One that has to be injected again counts again.
     pub fn more(&mut self) -> io::Result<u64> {
         let mut total = 0_u64;
         self.file.read_exact_at(total.as_mut_slice(), self.offset)?;

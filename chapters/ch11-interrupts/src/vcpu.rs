@@ -14,13 +14,13 @@ use crate::console::Console;
 use crate::exception;
 use crate::gdt;
 use crate::hypercall::{self, Answer};
-use crate::interrupt;
 use crate::interrupt_count::InterruptCount;
 use crate::keyboard::{self, Keyboard};
 use crate::layout::{GDT_ADDRESS, IDT_ADDRESS, PAGE_DIRECTORY_ADDRESS};
 use crate::paging;
 use crate::registers::Registers;
 use crate::screen;
+use crate::signal;
 use crate::statistics::Statistics;
 use crate::uart;
 use crate::vm_exit::describe;
@@ -59,7 +59,7 @@ pub struct Vcpu {
 
 impl Vcpu {
     pub fn new(fd: VcpuFd, syncs_registers: bool) -> Result<Self> {
-        let fd = interrupt::watch(Box::leak(Box::new(fd)));
+        let fd = signal::watch(Box::leak(Box::new(fd)));
         if syncs_registers {
             fd.set_sync_valid_reg(SyncReg::Register);
             fd.set_sync_valid_reg(SyncReg::SystemRegister);
@@ -139,7 +139,7 @@ impl Vcpu {
                 let count = self.statistics.total();
                 let after = match interrupts.as_mut().map(InterruptCount::more).transpose()? {
                     None | Some(0) => String::new(),
-                    Some(interrupts) => format!(", after {interrupts} injected interrupts"),
+                    Some(interrupts) => format!(", after {interrupts} interrupt injections"),
                 };
                 screen::say(&format!("{guest}: exit {count}{after}: {}\n", describe(&exit)))?;
             }

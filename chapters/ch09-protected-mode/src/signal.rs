@@ -26,7 +26,7 @@ static VCPU_COUNT: AtomicUsize = AtomicUsize::new(0);
 static REQUESTS: AtomicU8 = AtomicU8::new(0);
 
 /// From now on, the signals that end a program end `KVM_RUN` instead.
-pub fn catch_signals() -> Result<()> {
+pub fn catch() -> Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         register_signal_handler(signal, on_signal).context("sigaction")?;
     }
@@ -38,21 +38,21 @@ pub fn watch(vcpu: &'static mut VcpuFd) -> &'static mut VcpuFd {
     let index = VCPU_COUNT.fetch_add(1, SeqCst);
     THREADS[index].store(gettid().as_raw(), SeqCst);
     KVM_RUN_PAGES[index].store(vcpu.get_kvm_run(), SeqCst);
-    if is_requested() {
-        request(); // the last one did not know of us
+    if has_arrived() {
+        end_all(); // the last one did not know of us
     }
     vcpu
 }
 
 /// Whether a signal has arrived: `KVM_RUN` will return at once.
-pub fn is_requested() -> bool {
+pub fn has_arrived() -> bool {
     REQUESTS.load(SeqCst) > 0
 }
 
 /// Makes `KVM_RUN` of each vCPU return `EINTR`. A signal to its thread does, if it arrives during
 /// the call. One that arrives just before would be missed: `immediate_exit` makes KVM return all
 /// the same. KVM API document, 5.
-pub fn request() {
+pub fn end_all() {
     REQUESTS.fetch_max(1, SeqCst);
     for (thread, page) in THREADS.iter().zip(&KVM_RUN_PAGES) {
         let page = page.load(SeqCst);
@@ -70,7 +70,7 @@ pub fn request() {
 /// The signal has come to one thread: it tells the others.
 extern "C" fn on_signal(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
     let count = REQUESTS.fetch_add(1, SeqCst) + 1;
-    request();
+    end_all();
     if count == HANGS {
         terminal::restore();
         // SAFETY: it may be called in a signal handler.

@@ -20,7 +20,7 @@ const HANGS: u8 = 3;
 static KVM_RUN_PAGE: AtomicPtr<kvm_run> = AtomicPtr::new(null_mut());
 
 /// From now on, the signals that end a program end `KVM_RUN` instead.
-pub fn catch_signals() -> Result<()> {
+pub fn catch() -> Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         register_signal_handler(signal, on_signal).context("sigaction")?;
     }
@@ -34,7 +34,7 @@ pub fn watch(vcpu: &'static mut VcpuFd) -> &'static mut VcpuFd {
 }
 
 /// Whether a signal has arrived: `KVM_RUN` will return at once.
-pub fn is_requested() -> bool {
+pub fn has_arrived() -> bool {
     let page = KVM_RUN_PAGE.load(SeqCst);
     // SAFETY: a vCPU that lives for ever keeps its page.
     !page.is_null() && unsafe { (*page).immediate_exit } != 0

@@ -20,7 +20,7 @@ const HANGS: u8 = 3;
 static KVM_RUN_PAGE: AtomicPtr<kvm_run> = AtomicPtr::new(null_mut());
 
 /// From now on, the signals that end a program end `KVM_RUN` of `vcpu` instead.
-pub fn catch_signals(vcpu: &'static mut VcpuFd) -> Result<&'static mut VcpuFd> {
+pub fn catch(vcpu: &'static mut VcpuFd) -> Result<&'static mut VcpuFd> {
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         register_signal_handler(signal, on_signal).context("sigaction")?;
     }
