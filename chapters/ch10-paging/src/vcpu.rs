@@ -73,7 +73,7 @@ impl Vcpu {
         let kvm_sregs { cs, ds, es, fs, gs, ss, .. } = &mut special;
         for segment in [cs, ds, es, fs, gs, ss] {
             segment.base = base.raw_value();
-            // What a guest that copies CS to DS makes the base of. SDM Vol. 3A, 20.1.1.
+            // What a guest that copies CS to DS makes the base of. SDM Vol. 3B, "Real-Address Mode".
             segment.selector = (segment.base >> 4) as u16;
         }
         self.fd.set_sregs(&special).context("KVM_SET_SREGS")?;

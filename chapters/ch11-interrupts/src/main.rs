@@ -127,7 +127,7 @@ fn name(id: usize, options: &Options) -> String {
     if options.guests.len() == 1 { guest.to_string() } else { format!("[{id} {guest}]") }
 }
 
-/// Runs a guest to its end, in the thread that its vCPU stays in. KVM API document, 2.
+/// Runs a guest to its end, in the thread that its vCPU stays in. KVM API document, 1.
 fn run_guest(kvm: &Kvm, id: usize, image: &Image, options: &Options) -> Result<u8> {
     let guest = name(id, options);
     let layout = layout(image.mode);
