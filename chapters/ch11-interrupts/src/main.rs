@@ -65,7 +65,7 @@ struct Options {
     /// List the built-in guests
     #[arg(long)]
     list: bool,
-    /// Trace every VM exit
+    /// Trace every VM exit, and how often interrupts were injected before it
     #[arg(short, long)]
     verbose: bool,
 }
