@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod doctor;
+mod images;
 mod interactive;
+mod side_by_side;
 mod snapshots;
 mod stopping;

@@ -13,7 +13,7 @@ const VARYING: [(&str, &str); 2] = [
 
 /// Compares what a run leaves behind with `snapshots/NAME.snap`.
 pub fn check(name: &str, run: &Run, more_varying: &[(&str, &str)]) {
-    let finished = run.finish();
+    let finished = run.finish().sorted_by_vcpu();
     finished.code();
     let mut settings = Settings::clone_current();
     settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"));
@@ -49,7 +49,7 @@ const POLLS: &[(&str, &str)] = &[
 ];
 
 /// After a triple fault AMD's KVM resets the registers, Intel's leaves them.
-const REGISTERS: &[(&str, &str)] = &[(r"(?s)  rip .*", "  [registers]\n")];
+const REGISTERS: &[(&str, &str)] = &[(r"(?s)  rip .*?  code [^\n]*\n", "  [registers]\n")];
 
 cases! {
     ch01: "ch01-open-kvm";
@@ -116,4 +116,18 @@ cases! {
     ch07_bad_hypercall: "ch07-hypercall" "bad-hypercall";
     ch07_without_sync_regs: "ch07-hypercall" "ask", input b"Ada\n", fault "lacks:74";
     ch07_unknown_option: "ch07-hypercall" "--loud";
+
+    ch08: "ch08-multi-vcpu";
+    ch08_help: "ch08-multi-vcpu" "--help";
+    ch08_list: "ch08-multi-vcpu" "--list";
+    ch08_verbose: "ch08-multi-vcpu" "--verbose" "counter" "minimal" "exit-status";
+    ch08_same_guest: "ch08-multi-vcpu" "hello" "hello" "hello" "hello";
+    ch08_crash: "ch08-multi-vcpu" "hello" "bad-port" "counter" "exit-status";
+    ch08_triple_fault: "ch08-multi-vcpu" "hello" "triple-fault" "counter" "exit-status",
+        varying REGISTERS;
+    ch08_input: "ch08-multi-vcpu" "ask" "echo" "ask" "hello", input b"Ada\n";
+    ch08_hello: "ch08-multi-vcpu" "hello";
+    ch08_five_guests: "ch08-multi-vcpu" "hello" "hello" "hello" "hello" "hello";
+    ch08_unknown_guest: "ch08-multi-vcpu" "hello" "counter" "helo" "minimal";
+    ch08_unknown_option: "ch08-multi-vcpu" "--loud";
 }
