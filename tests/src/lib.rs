@@ -193,6 +193,17 @@ fn drain(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
     })
 }
 
+/// Fails unless that is the status, and all of `message` is on standard error.
+#[track_caller]
+pub fn assert_ends(finished: &Finished, status: i32, message: &[&str]) {
+    assert_eq!(finished.code(), status, "{finished}");
+    let stderr = String::from_utf8_lossy(&finished.stderr);
+    assert!(!stderr.contains("panicked"), "{finished}");
+    for part in message {
+        assert!(stderr.contains(part), "no {part:?} in:\n{finished}");
+    }
+}
+
 /// Sends a signal to `child` alone.
 pub fn signal(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(child.id().try_into().expect("a pid is a small number"));

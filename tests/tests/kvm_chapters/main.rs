@@ -5,6 +5,7 @@ mod bad_input;
 mod doctor;
 mod images;
 mod interactive;
+mod protected_mode;
 mod side_by_side;
 mod snapshots;
 mod stopping;
