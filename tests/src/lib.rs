@@ -102,6 +102,48 @@ impl Finished {
         assert_eq!(self.status.signal(), None, "died of a signal: {self}");
         self.status.code().expect("it was not a signal")
     }
+
+    /// The same, with what vCPUs wrote side by side one after the other: their order is free, the
+    /// order of what one of them wrote is not.
+    #[must_use]
+    pub fn sorted_by_vcpu(self) -> Self {
+        let Self { status, stdout, stderr } = self;
+        Self { status, stdout: sort_by_vcpu(&stdout), stderr: sort_by_vcpu(&stderr) }
+    }
+
+    /// What each of `guests` printed, line by line, without the tags; a line that has not the tag
+    /// of one of them fails the test.
+    pub fn lines_by_vcpu(&self, guests: &[&str]) -> Vec<Vec<&str>> {
+        let output = str::from_utf8(&self.stdout).expect("no guest prints anything but ASCII");
+        let mut lines = vec![Vec::new(); guests.len()];
+        for line in output.split_inclusive('\n') {
+            let whole = line.strip_suffix('\n').expect("the last line has an end, too");
+            let (id, printed) = (0..guests.len())
+                .find_map(|id| Some((id, whole.strip_prefix(&format!("[{id} {}] ", guests[id]))?)))
+                .unwrap_or_else(|| panic!("whose line is {whole:?}? {self}"));
+            lines[id].push(printed);
+        }
+        lines
+    }
+}
+
+fn sort_by_vcpu(output: &[u8]) -> Vec<u8> {
+    let mut vcpu = None;
+    let mut lines: Vec<_> = output
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|line| {
+            // An indented line goes with the one before, as in a crash report.
+            if !line.starts_with(b" ") {
+                vcpu = match line.strip_prefix(b"error: ").unwrap_or(line) {
+                    [b'[', id @ b'0'..=b'9', b' ', ..] => Some(*id),
+                    _ => None,
+                };
+            }
+            (vcpu, line)
+        })
+        .collect();
+    lines.sort_by_key(|(vcpu, _)| *vcpu);
+    lines.into_iter().flat_map(|(_, line)| line).copied().collect()
 }
 
 impl fmt::Display for Finished {
@@ -149,6 +191,17 @@ fn drain(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
         stream.read_to_end(&mut bytes).expect("a pipe can be read");
         bytes
     })
+}
+
+/// Fails unless that is the status, and all of `message` is on standard error.
+#[track_caller]
+pub fn assert_ends(finished: &Finished, status: i32, message: &[&str]) {
+    assert_eq!(finished.code(), status, "{finished}");
+    let stderr = String::from_utf8_lossy(&finished.stderr);
+    assert!(!stderr.contains("panicked"), "{finished}");
+    for part in message {
+        assert!(stderr.contains(part), "no {part:?} in:\n{finished}");
+    }
 }
 
 /// Sends a signal to `child` alone.

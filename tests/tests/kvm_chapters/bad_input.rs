@@ -1,12 +1,14 @@
 //! What goes wrong outside the VMM: one clear message, the right status, never a panic.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use tests::{Finished, Run, finish, program, text};
+use tests::{Run, assert_ends, finish, program, text};
 
-const CHAPTERS: [&str; 7] = [
+use crate::images::image;
+
+const CHAPTERS: [&str; 11] = [
     "ch01-open-kvm",
     "ch02-guest-memory",
     "ch03-hlt",
@@ -14,21 +16,23 @@ const CHAPTERS: [&str; 7] = [
     "ch05-uart",
     "ch06-uart-input",
     "ch07-hypercall",
+    "ch08-multi-vcpu",
+    "ch09-protected-mode",
+    "ch10-paging",
+    "ch11-interrupts",
 ];
+
+/// The instruction that ends a guest.
+const HLT: u8 = 0xf4;
 
 /// The chapters that take a guest.
 fn with_guest() -> impl Iterator<Item = &'static str> {
     CHAPTERS.into_iter().skip(3)
 }
 
-#[track_caller]
-fn assert_ends(finished: &Finished, status: i32, message: &[&str]) {
-    assert_eq!(finished.code(), status, "{finished}");
-    let stderr = String::from_utf8_lossy(&finished.stderr);
-    assert!(!stderr.contains("panicked"), "{finished}");
-    for part in message {
-        assert!(stderr.contains(part), "no {part:?} in:\n{finished}");
-    }
+/// The memory of a real-mode guest in `chapter`, in bytes.
+fn memory_bytes(chapter: &str) -> usize {
+    if chapter < "ch08" { 65_536 } else { 262_144 }
 }
 
 #[track_caller]
@@ -63,16 +67,27 @@ fn other_api_version() {
 
 #[test]
 fn missing_capability() {
-    // KVM_CAP_IRQCHIP, for chapter 11: chapter 1 reports it, the others do without.
-    assert_fault("ch01-open-kvm", "lacks:0", &["error: /dev/kvm lacks KVM_CAP_IRQCHIP"]);
-    let run = Run { fault: Some("lacks:0"), ..Run::new("ch07-hypercall", &[]) };
-    assert_ends(&run.finish(), 0, &["721 exits"]);
-
-    for chapter in &CHAPTERS[1..] {
-        assert_fault(chapter, "lacks:3", &["error: /dev/kvm lacks KVM_CAP_USER_MEMORY"]);
-    }
-    for chapter in with_guest() {
-        assert_fault(chapter, "lacks:136", &["error: /dev/kvm lacks KVM_CAP_IMMEDIATE_EXIT"]);
+    for (number, name, needed_from) in [
+        (3, "KVM_CAP_USER_MEMORY", "ch02"),
+        (136, "KVM_CAP_IMMEDIATE_EXIT", "ch04"),
+        (66, "KVM_CAP_MAX_VCPUS", "ch08"),
+        (10, "KVM_CAP_NR_MEMSLOTS", "ch08"),
+        (4, "KVM_CAP_SET_TSS_ADDR", "ch11"),
+        (0, "KVM_CAP_IRQCHIP", "ch11"),
+        (32, "KVM_CAP_IRQFD", "ch11"),
+        (33, "KVM_CAP_PIT2", "ch11"),
+    ] {
+        let fault = format!("lacks:{number}");
+        let message = format!("error: /dev/kvm lacks {name} (");
+        // Chapter 1 reports what any chapter needs.
+        for chapter in CHAPTERS.into_iter().filter(|it| *it < "ch02" || *it >= needed_from) {
+            assert_fault(chapter, &fault, &[&message]);
+        }
+        // The one before does without.
+        if let Some(chapter) = with_guest().take_while(|chapter| *chapter < needed_from).last() {
+            let run = Run { fault: Some(&fault), ..Run::new(chapter, &["minimal"]) };
+            assert_ends(&run.finish(), 0, &["minimal: halted after 1 exit\n"]);
+        }
     }
 }
 
@@ -92,28 +107,35 @@ fn every_system_call_that_fails_is_named() {
             assert_fault(chapter, &format!("ioctl:{request}:12"), &[&message]);
         }
     }
+    for (request, name) in [
+        ("0xae47", "KVM_SET_TSS_ADDR"),
+        ("0xae60", "KVM_CREATE_IRQCHIP"),
+        ("0x4040ae77", "KVM_CREATE_PIT2"),
+        ("0x4020ae76", "KVM_IRQFD"),
+    ] {
+        let message = format!("error: {name}: Cannot allocate memory");
+        assert_fault("ch11-interrupts", &format!("ioctl:{request}:12"), &[&message]);
+    }
 }
 
 #[test]
 fn images_that_are_none() {
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, bytes: usize| {
-        let path = folder.path().join(name);
-        fs::write(&path, vec![0xf4; bytes]).unwrap();
-        path
-    };
     let missing = folder.path().join("missing");
-    let empty = file("empty", 0);
-    let large = file("large", 65_537);
-    for (path, message) in [
-        (missing.as_path(), "No such file or directory"),
-        (folder.path(), "Is a directory"),
-        (empty.as_path(), "the image is empty"),
-        (large.as_path(), "the image has at least 65537 bytes, there is room for 65536"),
-        ("/dev/zero".as_ref(), "the image has at least 65537 bytes, there is room for 65536"),
-    ] {
-        let message = format!("error: {}: {message}", path.display());
-        for chapter in with_guest() {
+    let empty = image(b"");
+    for chapter in with_guest() {
+        let fits = memory_bytes(chapter);
+        let large = image(&vec![HLT; fits + 1]);
+        let too_large =
+            format!("the image has at least {} bytes, there is room for {fits}", fits + 1);
+        for (path, message) in [
+            (missing.as_path(), "No such file or directory"),
+            (folder.path(), "Is a directory"),
+            (empty.path(), "the image is empty"),
+            (large.path(), too_large.as_str()),
+            ("/dev/zero".as_ref(), too_large.as_str()),
+        ] {
+            let message = format!("error: {}: {message}", path.display());
             assert_ends(&Run::new(chapter, &[text(path)]).finish(), 66, &[&message]);
         }
     }
@@ -121,7 +143,7 @@ fn images_that_are_none() {
 
 #[test]
 fn an_image_that_may_not_be_read() {
-    let image = tempfile::NamedTempFile::new().unwrap();
+    let image = image(&[HLT]);
     image.as_file().set_permissions(Permissions::from_mode(0o0)).unwrap();
     for chapter in with_guest() {
         // Root may read everything, unless it gives that up.
@@ -140,11 +162,35 @@ fn an_image_that_may_not_be_read() {
 
 #[test]
 fn an_image_that_just_fits() {
-    let image = tempfile::NamedTempFile::new().unwrap();
-    fs::write(image.path(), vec![0xf4; 65_536]).unwrap();
     for chapter in with_guest() {
+        let image = image(&vec![HLT; memory_bytes(chapter)]);
         let finished = Run::new(chapter, &[text(image.path())]).finish();
         assert_ends(&finished, 0, &["halted after 1 exit\n"]);
+    }
+}
+
+#[test]
+fn one_bad_guest_of_several_and_none_runs() {
+    let large = image(&vec![HLT; memory_bytes("ch08-multi-vcpu") + 1]);
+    let too_large = [text(large.path()), "there is room for 262144"];
+    for (guests, status, message) in [
+        (["hello", "counter", "hello", "nobody"], 64, &["no guest has the name \"nobody\""][..]),
+        (["hello", "/missing", "hello", "counter"], 66, &["error: /missing: No such file"]),
+        (["hello", "counter", "hello", text(large.path())], 66, &too_large),
+    ] {
+        let finished = Run::new("ch08-multi-vcpu", &guests).finish();
+        assert_ends(&finished, status, message);
+        assert!(finished.stdout.is_empty(), "{finished}");
+    }
+}
+
+#[test]
+fn four_images_that_just_fit() {
+    let image = image(&vec![HLT; memory_bytes("ch08-multi-vcpu")]);
+    let finished = Run::new("ch08-multi-vcpu", &[text(image.path()); 4]).finish();
+    for id in 0..4 {
+        let halted = format!("[{id} {}]: halted after 1 exit\n", text(image.path()));
+        assert_ends(&finished, 0, &[&halted]);
     }
 }
 
@@ -179,9 +225,8 @@ fn nobody_reads_standard_output() {
 #[test]
 fn a_crash_is_told_even_if_nobody_reads_the_output() {
     // mov $0x3f8, %dx; out %al, %dx; mov $0xbad, %dx; out %al, %dx
-    let image = tempfile::NamedTempFile::new().unwrap();
-    fs::write(image.path(), [0xba, 0xf8, 0x03, 0xee, 0xba, 0xad, 0x0b, 0xee]).unwrap();
-    for chapter in ["ch05-uart", "ch06-uart-input", "ch07-hypercall"] {
+    let image = image(&[0xba, 0xf8, 0x03, 0xee, 0xba, 0xad, 0x0b, 0xee]);
+    for chapter in with_guest().skip(1) {
         for stdout in [closed_pipe(), File::create("/dev/full").unwrap().into()] {
             let arguments = [text(image.path())];
             let mut command = Run::new(chapter, &arguments).command();
@@ -200,6 +245,8 @@ fn nobody_reads_standard_error() {
         ("ch04-exits", vec!["mmio"], 65),
         ("ch04-exits", vec!["/missing"], 66),
         ("ch07-hypercall", vec![], 0),
+        ("ch08-multi-vcpu", vec![], 0),
+        ("ch08-multi-vcpu", vec!["hello", "mmio"], 65),
     ] {
         let run = Run::new(chapter, &arguments);
         let child =
@@ -216,6 +263,8 @@ fn standard_output_is_full() {
         ("ch04-exits", vec!["--list"]),
         ("ch05-uart", vec!["hello"]),
         ("ch07-hypercall", vec!["multiplication"]),
+        ("ch08-multi-vcpu", vec![]),
+        ("ch08-multi-vcpu", vec!["hello", "spin", "spin", "spin"]),
     ] {
         let run = Run::new(chapter, &arguments);
         let full = File::options().write(true).open("/dev/full").unwrap();

@@ -7,7 +7,9 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rexpect::session::{PtySession, spawn_command};
-use tests::program;
+use tests::{program, text};
+
+use crate::images::{NUMBERS, image};
 
 /// Long enough for an emulated machine; a test that succeeds does not wait.
 const PATIENCE_MS: u64 = 60_000;
@@ -78,8 +80,15 @@ fn keys_arrive_at_once_and_ctrl_d_ends_the_input() {
 #[test]
 fn ctrl_a_x_ends_the_vm() {
     let too_much = "k".repeat(5000);
-    for (guest, before_it) in [("echo", ""), ("spin", ""), ("spin", CTRL_D), ("spin", &too_much)] {
-        let mut terminal = on_terminal(&with_settings(&format!("ch06-uart-input {guest}")));
+    for (command, before_it) in [
+        ("ch06-uart-input echo", ""),
+        ("ch06-uart-input spin", ""),
+        ("ch06-uart-input spin", CTRL_D),
+        ("ch06-uart-input spin", &too_much),
+        ("ch08-multi-vcpu minimal spin spin spin", &too_much),
+        ("ch08-multi-vcpu ask spin spin", CTRL_D),
+    ] {
+        let mut terminal = on_terminal(&with_settings(command));
         let before = settings_before(&mut terminal);
         await_guest(&mut terminal);
         sleep(Duration::from_millis(500)); // until it has the terminal
@@ -102,13 +111,15 @@ fn ctrl_a_twice_is_one_ctrl_a_for_the_guest() {
 
 #[test]
 fn ctrl_c_ends_the_vm() {
-    for guest in [
+    for command in [
         "ch06-uart-input echo",
         "ch06-uart-input spin",
         "ch07-hypercall ask",
         "ch07-hypercall spin",
+        "ch08-multi-vcpu ask spin echo",
+        "ch08-multi-vcpu spin spin spin spin",
     ] {
-        let mut terminal = on_terminal(&with_settings(guest));
+        let mut terminal = on_terminal(&with_settings(command));
         let before = settings_before(&mut terminal);
         await_guest(&mut terminal);
         type_keys(&mut terminal, CTRL_C);
@@ -158,15 +169,101 @@ fn ctrl_z_stops_the_vm_and_fg_continues_it() {
 
 #[test]
 fn ask_is_a_conversation() {
-    let mut terminal = on_terminal("ch07-hypercall ask");
-    terminal.exp_string("What is your name? ").unwrap();
-    type_keys(&mut terminal, "Adx\x7fa\r");
-    terminal.exp_string("Hello, Ada!\r\n").unwrap();
-    terminal.exp_string("ask: exited with status 0").unwrap();
+    for chapter in ["ch07-hypercall", "ch08-multi-vcpu"] {
+        let mut terminal = on_terminal(&format!("{chapter} ask"));
+        terminal.exp_string("What is your name? ").unwrap();
+        type_keys(&mut terminal, "Adx\x7fa\r");
+        terminal.exp_string("Hello, Ada!\r\n").unwrap();
+        terminal.exp_string("ask: exited with status 0").unwrap();
+    }
 }
 
 #[test]
 fn a_report_begins_with_a_new_line_on_a_terminal() {
-    let mut terminal = on_terminal("ch06-uart-input counter");
-    terminal.exp_string("0123456789\r\ncounter: halted after 11 exits").unwrap();
+    for chapter in ["ch06-uart-input", "ch08-multi-vcpu"] {
+        let mut terminal = on_terminal(&format!("{chapter} counter"));
+        terminal.exp_string("0123456789\r\ncounter: halted after 11 exits").unwrap();
+    }
+}
+
+#[test]
+fn of_several_guests_the_first_gets_the_keys() {
+    let mut terminal = on_terminal("ch08-multi-vcpu echo echo minimal");
+    terminal.exp_string("[1 echo]: halted after 3 exits").unwrap();
+    type_keys(&mut terminal, "k");
+    terminal.exp_string("[0 echo] K").unwrap();
+    type_keys(&mut terminal, CTRL_D);
+    terminal.exp_string("[0 echo]: halted after").unwrap();
+}
+
+/// Waits for `text`, and remembers all that came up to its end.
+fn see(terminal: &mut PtySession, text: &str, seen: &mut String) {
+    seen.push_str(&terminal.exp_string(text).unwrap());
+    seen.push_str(text);
+}
+
+#[test]
+fn a_question_stays_at_the_bottom_while_other_guests_print() {
+    const QUESTION: &str = "[0 ask] What is your name? ";
+    let image = image(&NUMBERS);
+    let numbers = text(image.path());
+    let command = format!("ch08-multi-vcpu ask '{numbers}' hello '{numbers}'");
+    let mut terminal = on_terminal(&with_settings(&command));
+    let (terminal, mut seen) = (&mut terminal, String::new());
+    see(terminal, QUESTION, &mut seen);
+    for _ in 0..100 {
+        see(terminal, &format!("\r\n{QUESTION}"), &mut seen);
+    }
+    type_keys(terminal, "Ada");
+    see(terminal, &format!("\r\n{QUESTION}Ada"), &mut seen);
+    type_keys(terminal, "\r");
+    see(terminal, "[0 ask] Hello, Ada!", &mut seen);
+    type_keys(terminal, CTRL_C);
+    see(terminal, "status=130\r\n", &mut seen);
+
+    // What the lines look like that have scrolled by: what is erased is gone.
+    let lines = seen.lines().filter_map(|line| line.rsplit("\r\x1b[K").next());
+    let printed_by = |tag: &str| lines.clone().filter_map(|line| line.strip_prefix(tag)).collect();
+    let conversation: Vec<_> = printed_by("[0 ask] ");
+    assert_eq!(conversation, ["What is your name? Ada", "Hello, Ada!"], "{seen}");
+    let hello: Vec<_> = printed_by("[2 hello] ");
+    assert_eq!(hello, ["Hello, KVM!"], "{seen}");
+    for id in [1, 3] {
+        let printed: Vec<_> = printed_by(&format!("[{id} {numbers}] "));
+        assert!(printed.len() > 10, "vCPU {id}: {seen}");
+        for (expected, number) in printed.iter().enumerate() {
+            assert_eq!(*number, (expected as u16).to_string(), "vCPU {id}");
+        }
+    }
+}
+
+#[test]
+fn each_guest_has_its_colour_on_a_terminal_and_nowhere_else() {
+    let screen = |script: &str| on_terminal(script).exp_eof().unwrap();
+    let coloured = screen("env -u NO_COLOR TERM=xterm ch08-multi-vcpu hello counter");
+    let (hello, counter) = ("\x1b[32m[0 hello]\x1b[0m", "\x1b[33m[1 counter]\x1b[0m");
+    for text in [
+        format!("vCPUs: {hello} {counter}\r\n"),
+        format!("{hello} Hello, KVM!\r\n"),
+        format!("{counter} 0123456789\r\n"),
+    ] {
+        assert!(coloured.contains(&text), "no {text:?} in {coloured:?}");
+    }
+    for script in [
+        "NO_COLOR=1 TERM=xterm ch08-multi-vcpu hello counter",
+        "env -u NO_COLOR TERM=dumb ch08-multi-vcpu hello counter",
+        "env -u NO_COLOR TERM=xterm ch08-multi-vcpu hello counter | cat",
+    ] {
+        let plain = screen(script);
+        assert!(plain.contains("[0 hello] Hello, KVM!\r\n"), "{script}: {plain:?}");
+        assert!(plain.contains("[1 counter]: halted after 11 exits\r\n"), "{script}: {plain:?}");
+        assert!(!plain.contains(['\x1b']) && !plain.contains("vCPUs:"), "{script}: {plain:?}");
+    }
+    // A file gets no escapes even if the guests print to a terminal.
+    let script = "env -u NO_COLOR TERM=xterm ch08-multi-vcpu hello counter 2>&1 >/dev/tty | cat";
+    let legend = "vCPUs: [0 hello] [1 counter]\r\n";
+    let half_coloured = screen(script);
+    for text in [legend, &format!("{hello} Hello, KVM!\r\n")] {
+        assert!(half_coloured.contains(text), "no {text:?} in {half_coloured:?}");
+    }
 }

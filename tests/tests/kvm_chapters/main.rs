@@ -3,6 +3,11 @@
 
 mod bad_input;
 mod doctor;
+mod exceptions;
+mod images;
 mod interactive;
+mod paging;
+mod protected_mode;
+mod side_by_side;
 mod snapshots;
 mod stopping;

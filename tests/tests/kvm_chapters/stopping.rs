@@ -1,6 +1,7 @@
 //! Guests that do not stop by themselves, and guests that wait.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -9,19 +10,31 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use tests::{Run, cpu_seconds, finish, signal, text};
 
+use crate::images::image;
+
 /// Prints `x` on COM1 for ever: mov $0x3f8, %dx; mov $'x', %al; 1: out %al, %dx; jmp 1b
 const CHATTERBOX: [u8; 8] = [0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xfd];
 
 /// The same, but once: mov $0x3f8, %dx; mov $'x', %al; out %al, %dx; 1: jmp 1b
 const PRINTS_AND_SPINS: [u8; 8] = [0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xfe];
 
-/// Starts a guest and waits until the VMM has its signal handlers.
-fn start(chapter: &str, guest: &str) -> Child {
-    let child = Run::new(chapter, &[guest]).start();
+/// What ends a program that does not care.
+const SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
+
+/// Starts guests and waits until they run: one that does not has nothing to report.
+fn start(chapter: &str, guests: &[&str]) -> Child {
+    let child = start_until(chapter, guests, &SIGNALS);
+    sleep(Duration::from_millis(50)); // from the signal handlers to the vCPUs
+    child
+}
+
+/// Starts guests and waits until the VMM has handlers for these signals.
+fn start_until(chapter: &str, guests: &[&str], signals: &[Signal]) -> Child {
+    let child = Run::new(chapter, guests).start();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !catches(&child, Signal::SIGINT) {
-        assert!(Instant::now() < deadline, "{chapter} {guest} does not start");
-        sleep(Duration::from_millis(10));
+    while !signals.iter().all(|signal| catches(&child, *signal)) {
+        assert!(Instant::now() < deadline, "{chapter} {guests:?} does not start");
+        sleep(Duration::from_millis(1));
     }
     child
 }
@@ -33,22 +46,26 @@ fn catches(child: &Child, signal: Signal) -> bool {
 }
 
 #[track_caller]
-fn assert_interrupted(child: Child) {
+fn assert_interrupted(child: Child, guests: usize) {
     let finished = finish(child, b"");
     assert_eq!(finished.code(), 130, "{finished}");
-    assert!(
-        String::from_utf8_lossy(&finished.stderr).contains(": interrupted after "),
-        "{finished}"
-    );
+    let reports = String::from_utf8_lossy(&finished.stderr).matches(": interrupted after ").count();
+    assert_eq!(reports, guests, "{finished}");
 }
 
 #[test]
-fn a_signal_ends_a_guest_that_never_exits() {
-    for chapter in ["ch04-exits", "ch05-uart", "ch06-uart-input", "ch07-hypercall"] {
-        for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
-            let child = start(chapter, "spin");
+fn a_signal_ends_guests_that_never_exit() {
+    for (chapter, guests) in [
+        ("ch04-exits", &["spin"][..]),
+        ("ch05-uart", &["spin"]),
+        ("ch06-uart-input", &["spin"]),
+        ("ch07-hypercall", &["spin"]),
+        ("ch08-multi-vcpu", &["spin"; 4]),
+    ] {
+        for number in SIGNALS {
+            let child = start(chapter, guests);
             signal(&child, number);
-            assert_interrupted(child);
+            assert_interrupted(child, guests.len());
         }
     }
 }
@@ -56,10 +73,9 @@ fn a_signal_ends_a_guest_that_never_exits() {
 /// As `timeout` does: the program, then its process group.
 #[test]
 fn two_signals_at_once_lose_no_output() {
-    let image = tempfile::NamedTempFile::new().unwrap();
-    fs::write(image.path(), PRINTS_AND_SPINS).unwrap();
+    let image = image(&PRINTS_AND_SPINS);
     for chapter in ["ch05-uart", "ch06-uart-input", "ch07-hypercall"] {
-        let child = start(chapter, text(image.path()));
+        let child = start(chapter, &[text(image.path())]);
         sleep(Duration::from_secs(1));
         signal(&child, Signal::SIGTERM);
         signal(&child, Signal::SIGINT);
@@ -70,22 +86,30 @@ fn two_signals_at_once_lose_no_output() {
 
 #[test]
 fn a_signal_ends_a_guest_that_waits_for_input() {
-    for (chapter, guest) in
-        [("ch06-uart-input", "echo"), ("ch07-hypercall", "echo"), ("ch07-hypercall", "ask")]
-    {
-        let mut child = start(chapter, guest);
+    for (chapter, guests) in [
+        ("ch06-uart-input", &["echo"][..]),
+        ("ch07-hypercall", &["echo"]),
+        ("ch07-hypercall", &["ask"]),
+        ("ch08-multi-vcpu", &["ask", "spin", "spin", "spin"]),
+        ("ch08-multi-vcpu", &["echo", "spin"]),
+    ] {
+        let mut child = start(chapter, guests);
         let stdin = child.stdin.take(); // kept open: the input has no end
         sleep(Duration::from_millis(300));
         signal(&child, Signal::SIGINT);
-        assert_interrupted(child);
+        assert_interrupted(child, guests.len());
         drop(stdin);
     }
 }
 
 #[test]
 fn stopped_and_continued_a_guest_goes_on() {
-    for chapter in ["ch04-exits", "ch07-hypercall"] {
-        let mut child = start(chapter, "spin");
+    for (chapter, guests) in [
+        ("ch04-exits", &["spin"][..]),
+        ("ch07-hypercall", &["spin"]),
+        ("ch08-multi-vcpu", &["spin"; 4]),
+    ] {
+        let mut child = start(chapter, guests);
         for _ in 0..3 {
             signal(&child, Signal::SIGSTOP);
             sleep(Duration::from_millis(50));
@@ -94,35 +118,68 @@ fn stopped_and_continued_a_guest_goes_on() {
         }
         assert!(child.try_wait().unwrap().is_none(), "{chapter} ended when it was continued");
         signal(&child, Signal::SIGTERM);
-        assert_interrupted(child);
+        assert_interrupted(child, guests.len());
     }
+}
+
+/// Whatever the VMM is doing between its first signal handler and its last vCPU.
+#[test]
+fn a_signal_right_after_the_start_reaches_every_guest() {
+    for round in 0..20 {
+        let child = start_until("ch08-multi-vcpu", &["spin"; 4], &[Signal::SIGINT]);
+        sleep(Duration::from_micros(300) * round);
+        signal(&child, Signal::SIGINT);
+        assert_interrupted(child, 4);
+    }
+}
+
+#[test]
+fn ended_by_the_user_is_the_worst_that_can_happen() {
+    let mut child = start("ch08-multi-vcpu", &["triple-fault", "spin", "exit-status", "hello"]);
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let is_report = |line: &String| line.starts_with('[') || line.starts_with("error: [");
+    let mut reports = stderr.lines().map(Result::unwrap).filter(is_report);
+    assert_eq!(reports.by_ref().take(3).count(), 3);
+    signal(&child, Signal::SIGINT);
+    assert!(reports.next().unwrap().starts_with("[1 spin]: interrupted after "));
+    assert_eq!(finish(child, b"").code(), 130);
 }
 
 #[test]
 fn a_guest_that_waits_for_input_uses_no_cpu() {
-    for (chapter, guest) in
-        [("ch06-uart-input", "echo"), ("ch07-hypercall", "echo"), ("ch07-hypercall", "ask")]
-    {
-        let mut child = start(chapter, guest);
-        let stdin = child.stdin.take();
-        sleep(Duration::from_secs(1));
-        let (before, since) = (cpu_seconds(&child), Instant::now());
-        sleep(Duration::from_secs(2));
+    let mut waiting = [
+        ("ch06-uart-input", &["echo"][..]),
+        ("ch07-hypercall", &["echo"]),
+        ("ch07-hypercall", &["ask"]),
+        ("ch08-multi-vcpu", &["ask", "hello", "counter"]),
+        ("ch08-multi-vcpu", &["echo", "minimal"]),
+    ]
+    .map(|(chapter, guests)| (start(chapter, guests), format!("{chapter} {guests:?}")));
+    let inputs = waiting.each_mut().map(|(child, _)| child.stdin.take()); // kept open
+    sleep(Duration::from_secs(1));
+    let before = waiting.each_ref().map(|(child, _)| (cpu_seconds(child), Instant::now()));
+    sleep(Duration::from_secs(2));
+    for ((child, command), (before, since)) in waiting.into_iter().zip(before) {
         let share = (cpu_seconds(&child) - before) / since.elapsed().as_secs_f64();
-        // A busy loop would come near 1, emulated or not.
-        assert!(share < 0.2, "{chapter} {guest} uses {share:.2} of a CPU");
+        // A busy loop would come near 1, or half of that beside another, emulated or not.
+        assert!(share < 0.2, "{command} uses {share:.2} of a CPU");
         signal(&child, Signal::SIGINT);
-        assert_interrupted(child);
-        drop(stdin);
+        assert_interrupted(child, 1);
     }
+    drop(inputs);
 }
 
 #[test]
 fn a_third_signal_ends_even_a_blocked_write() {
-    let image = tempfile::NamedTempFile::new().unwrap();
-    fs::write(image.path(), CHATTERBOX).unwrap();
-    for chapter in ["ch05-uart", "ch06-uart-input", "ch07-hypercall"] {
-        let mut child = start(chapter, text(image.path()));
+    let image = image(&CHATTERBOX);
+    let guests = [text(image.path()); 4];
+    for (chapter, guests) in [
+        ("ch05-uart", &guests[..1]),
+        ("ch06-uart-input", &guests[..1]),
+        ("ch07-hypercall", &guests[..1]),
+        ("ch08-multi-vcpu", &guests),
+    ] {
+        let mut child = start(chapter, guests);
         let stdout = child.stdout.take().unwrap(); // kept open, and not read
         fcntl(&stdout, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
         wait_until_blocked(&child);
