@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -191,6 +192,13 @@ fn drain(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
         stream.read_to_end(&mut bytes).expect("a pipe can be read");
         bytes
     })
+}
+
+/// What `read` reads; a read that never ends fails the test.
+pub fn patiently<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = channel();
+    thread::spawn(move || sender.send(read()));
+    receiver.recv_timeout(HANGS_AFTER).expect("it reads for too long")
 }
 
 /// Sends a signal to `child` alone.
