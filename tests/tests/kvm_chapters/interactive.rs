@@ -125,6 +125,7 @@ fn ctrl_c_ends_the_vm() {
         let mut terminal = on_terminal(&with_settings(command));
         let before = settings_before(&mut terminal);
         await_guest(&mut terminal);
+        sleep(Duration::from_millis(500)); // until it has a vCPU: without one, nothing is reported
         type_keys(&mut terminal, CTRL_C);
         terminal.exp_string(": interrupted after").unwrap();
         assert_restored(&mut terminal, &before, 130);
