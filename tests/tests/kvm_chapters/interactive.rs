@@ -14,13 +14,13 @@ use crate::images::{NUMBERS, image};
 /// Long enough for an emulated machine; a test that succeeds does not wait.
 const PATIENCE_MS: u64 = 60_000;
 
-const CTRL_A: &str = "\x01";
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
+pub const CTRL_A: &str = "\x01";
+pub const CTRL_C: &str = "\x03";
+pub const CTRL_D: &str = "\x04";
 const CTRL_Z: &str = "\x1a";
 
 /// Runs a shell script on a terminal of its own, with the chapters in its `PATH`.
-fn on_terminal(script: &str) -> PtySession {
+pub fn on_terminal(script: &str) -> PtySession {
     let mut path = program("ch06-uart-input").parent().unwrap().as_os_str().to_owned();
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap());
@@ -29,32 +29,32 @@ fn on_terminal(script: &str) -> PtySession {
     spawn_command(shell, Some(PATIENCE_MS)).expect("a terminal can be had")
 }
 
-fn type_keys(terminal: &mut PtySession, keys: &str) {
+pub fn type_keys(terminal: &mut PtySession, keys: &str) {
     terminal.send(keys).unwrap();
     terminal.flush().unwrap();
 }
 
 /// A script that shows the terminal's settings before and after, and the status in between.
 /// The shell itself shrugs Ctrl-C off.
-fn with_settings(command: &str) -> String {
+pub fn with_settings(command: &str) -> String {
     format!("trap : INT; echo before=$(stty -g); {command}; echo status=$?; echo after=$(stty -g)")
 }
 
 #[track_caller]
-fn assert_restored(terminal: &mut PtySession, before: &str, status: i32) {
+pub fn assert_restored(terminal: &mut PtySession, before: &str, status: i32) {
     terminal.exp_string(&format!("status={status}\r\n")).unwrap();
     terminal.exp_string("after=").unwrap();
     assert_eq!(terminal.read_line().unwrap().trim_end(), before);
     terminal.exp_eof().unwrap();
 }
 
-fn settings_before(terminal: &mut PtySession) -> String {
+pub fn settings_before(terminal: &mut PtySession) -> String {
     terminal.exp_string("before=").unwrap();
     terminal.read_line().unwrap().trim_end().to_owned()
 }
 
 /// Waits for the line that the VMM prints when it takes the terminal.
-fn await_guest(terminal: &mut PtySession) {
+pub fn await_guest(terminal: &mut PtySession) {
     terminal.exp_string("Ctrl-A x the virtual machine\r\n").unwrap();
 }
 
@@ -87,6 +87,8 @@ fn ctrl_a_x_ends_the_vm() {
         ("ch06-uart-input spin", &too_much),
         ("ch08-multi-vcpu minimal spin spin spin", &too_much),
         ("ch08-multi-vcpu ask spin spin", CTRL_D),
+        ("ch11-interrupts typist", ""),
+        ("ch11-interrupts typist ticker metronome", &too_much),
     ] {
         let mut terminal = on_terminal(&with_settings(command));
         let before = settings_before(&mut terminal);
@@ -118,10 +120,12 @@ fn ctrl_c_ends_the_vm() {
         "ch07-hypercall spin",
         "ch08-multi-vcpu ask spin echo",
         "ch08-multi-vcpu spin spin spin spin",
+        "ch11-interrupts typist",
     ] {
         let mut terminal = on_terminal(&with_settings(command));
         let before = settings_before(&mut terminal);
         await_guest(&mut terminal);
+        sleep(Duration::from_millis(500)); // until it has a vCPU: without one, nothing is reported
         type_keys(&mut terminal, CTRL_C);
         terminal.exp_string(": interrupted after").unwrap();
         assert_restored(&mut terminal, &before, 130);

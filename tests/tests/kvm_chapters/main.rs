@@ -6,6 +6,7 @@ mod doctor;
 mod exceptions;
 mod images;
 mod interactive;
+mod interrupts;
 mod paging;
 mod protected_mode;
 mod side_by_side;

@@ -173,7 +173,6 @@ cases! {
     ch10_translate_last_mapped: "ch10-paging" "--translate" "0x80ffffff", fault "open:2";
     ch10_translate_first_unmapped: "ch10-paging" "--translate" "0x81000000", fault "open:2";
     ch10_translate_garbage: "ch10-paging" "--translate" "kernel";
-    ch10_translate_too_large: "ch10-paging" "--translate" "0x100000000";
     ch10_translate_and_guest: "ch10-paging" "--translate" "0" "test-kernel";
     ch10_five_guests: "ch10-paging" "pmode" "hello" "pmode" "hello" "pmode";
     ch10_unknown_guest: "ch10-paging" "pagefault";

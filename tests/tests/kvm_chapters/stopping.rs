@@ -22,7 +22,7 @@ const PRINTS_AND_SPINS: [u8; 8] = [0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xf
 const SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
 
 /// Starts guests and waits until they run: one that does not has nothing to report.
-fn start(chapter: &str, guests: &[&str]) -> Child {
+pub fn start(chapter: &str, guests: &[&str]) -> Child {
     let child = start_until(chapter, guests, &SIGNALS);
     sleep(Duration::from_millis(50)); // from the signal handlers to the vCPUs
     child
@@ -46,7 +46,7 @@ fn catches(child: &Child, signal: Signal) -> bool {
 }
 
 #[track_caller]
-fn assert_interrupted(child: Child, guests: usize) {
+pub fn assert_interrupted(child: Child, guests: usize) {
     let finished = finish(child, b"");
     assert_eq!(finished.code(), 130, "{finished}");
     let reports = String::from_utf8_lossy(&finished.stderr).matches(": interrupted after ").count();
