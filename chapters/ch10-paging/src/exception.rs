@@ -49,6 +49,7 @@ pub fn write(memory: &GuestMemoryMmap) -> Result<()> {
 /// If the guest is in a handler of ours: what brought it there, and the registers as they were.
 pub fn decode(registers: &Registers, memory: &GuestMemoryMmap) -> Option<(String, Registers)> {
     let Registers { general, special } = registers;
+    (special.idt.base == IDT_ADDRESS.0).then_some(())?; // a real-mode guest may be anywhere
     let vector = (general.rip.checked_sub(HANDLERS_ADDRESS.0)? / HANDLER_BYTES) as usize;
     let name = NAMES.get(vector)?;
     let frame = translate(special, general.rsp, memory)?;

@@ -127,7 +127,6 @@ fn a_guest_that_writes_to_the_port_of_the_handlers_is_not_taken_for_one() {
 
 /// In real mode, the image is where the handlers are in other modes.
 #[test]
-#[ignore = "exception::decode does not ask for the mode"]
 fn a_real_mode_guest_that_crashes_at_the_address_of_a_handler_has_no_exception() {
     let mut code = vec![0x90; 0x600]; // nop
     code.extend([0xe6, 0x99]); // out %al, $0x99
