@@ -43,7 +43,7 @@ impl Keyboard {
     }
 
     pub fn status(&mut self, console: &mut Console<impl Write>) -> io::Result<u8> {
-        if self.scancodes.is_empty() && console.has_input_now()? {
+        while self.scancodes.is_empty() && console.has_input_now()? {
             self.scancodes.extend(scancodes(console.read()));
         }
         Ok(if self.scancodes.is_empty() { 0 } else { OUTPUT_BUFFER_FULL })

@@ -23,22 +23,30 @@ const SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, S
 
 /// Starts guests and waits until they run: one that does not has nothing to report.
 pub fn start(chapter: &str, guests: &[&str]) -> Child {
-    let child = start_until(chapter, guests, &SIGNALS);
-    sleep(Duration::from_millis(50)); // from the signal handlers to the vCPUs
+    let child = start_until(chapter, guests, |child| vcpus(child) == guests.len());
+    sleep(Duration::from_millis(50)); // from a vCPU to KVM_RUN
     child
 }
 
-/// Starts guests and waits until the VMM has handlers for these signals.
-fn start_until(chapter: &str, guests: &[&str], signals: &[Signal]) -> Child {
+/// Starts guests and waits until that is so.
+fn start_until(chapter: &str, guests: &[&str], is_so: impl Fn(&Child) -> bool) -> Child {
     let child = Run::new(chapter, guests).start();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !signals.iter().all(|signal| catches(&child, *signal)) {
+    while !is_so(&child) {
         assert!(Instant::now() < deadline, "{chapter} {guests:?} does not start");
         sleep(Duration::from_millis(1));
     }
     child
 }
 
+/// How many vCPUs the VMM has.
+fn vcpus(child: &Child) -> usize {
+    let files = fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+    let links = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+    links.filter(|link| link.to_string_lossy().starts_with("anon_inode:kvm-vcpu")).count()
+}
+
+/// Whether the VMM has a handler for this signal.
 fn catches(child: &Child, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
@@ -126,7 +134,8 @@ fn stopped_and_continued_a_guest_goes_on() {
 #[test]
 fn a_signal_right_after_the_start_reaches_every_guest() {
     for round in 0..20 {
-        let child = start_until("ch08-multi-vcpu", &["spin"; 4], &[Signal::SIGINT]);
+        let child =
+            start_until("ch08-multi-vcpu", &["spin"; 4], |child| catches(child, Signal::SIGINT));
         sleep(Duration::from_micros(300) * round);
         signal(&child, Signal::SIGINT);
         assert_interrupted(child, 4);
