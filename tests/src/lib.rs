@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -202,6 +203,13 @@ pub fn assert_ends(finished: &Finished, status: i32, message: &[&str]) {
     for part in message {
         assert!(stderr.contains(part), "no {part:?} in:\n{finished}");
     }
+}
+
+/// What `read` reads; a read that never ends fails the test.
+pub fn patiently<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = channel();
+    thread::spawn(move || sender.send(read()));
+    receiver.recv_timeout(HANGS_AFTER).expect("it reads for too long")
 }
 
 /// Sends a signal to `child` alone.

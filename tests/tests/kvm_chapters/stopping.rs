@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
-use tests::{Run, cpu_seconds, finish, signal, text};
+use tests::{Run, cpu_seconds, finish, patiently, signal, text};
 
 use crate::images::image;
 
@@ -139,9 +139,11 @@ fn ended_by_the_user_is_the_worst_that_can_happen() {
     let stderr = BufReader::new(child.stderr.take().unwrap());
     let is_report = |line: &String| line.starts_with('[') || line.starts_with("error: [");
     let mut reports = stderr.lines().map(Result::unwrap).filter(is_report);
-    assert_eq!(reports.by_ref().take(3).count(), 3);
+    let (count, mut reports) = patiently(|| (reports.by_ref().take(3).count(), reports));
+    assert_eq!(count, 3);
     signal(&child, Signal::SIGINT);
-    assert!(reports.next().unwrap().starts_with("[1 spin]: interrupted after "));
+    let last = patiently(move || reports.next()).unwrap();
+    assert!(last.starts_with("[1 spin]: interrupted after "), "{last}");
     assert_eq!(finish(child, b"").code(), 130);
 }
 
