@@ -22,8 +22,11 @@ const PRINTS_AND_SPINS: [u8; 8] = [0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xf
 const SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
 
 /// Starts guests and waits until they run: one that does not has nothing to report.
-pub fn start(chapter: &str, guests: &[&str]) -> Child {
-    let child = start_until(chapter, guests, |child| vcpus(child) == guests.len());
+pub fn start(chapter: &str, arguments: &[&str]) -> Child {
+    // Each option has a value; the rest are guests.
+    let options = arguments.iter().filter(|argument| argument.starts_with("--")).count();
+    let guests = arguments.len() - 2 * options;
+    let child = start_until(chapter, arguments, |child| vcpus(child) == guests);
     sleep(Duration::from_millis(50)); // from a vCPU to KVM_RUN
     child
 }
