@@ -9,7 +9,9 @@ use nix::sys::signal::Signal;
 use tests::{Run, assert_ends, cpu_seconds, finish, patiently, signal, text};
 
 use crate::images::image;
-use crate::interactive::{CTRL_D, on_terminal, type_keys};
+use crate::interactive::{
+    CTRL_D, assert_restored, await_guest, on_terminal, settings_before, type_keys, with_settings,
+};
 use crate::stopping::{assert_interrupted, start};
 
 const CHAPTER: &str = "ch11-interrupts";
@@ -127,14 +129,16 @@ fn bytes_that_no_key_has_are_ignored() {
 
 #[test]
 fn keys_on_a_terminal_are_shown_one_by_one() {
-    let mut terminal = on_terminal(&format!("{CHAPTER} typist"));
-    terminal.exp_string("virtual machine\r\n").unwrap();
+    let mut terminal = on_terminal(&with_settings(&format!("{CHAPTER} typist")));
+    let before = settings_before(&mut terminal);
+    await_guest(&mut terminal);
     for (key, shown) in [("H", "H"), ("i", "i"), ("?", "?"), ("\x7f", "\x08 \x08"), ("!", "!")] {
         type_keys(&mut terminal, key);
         assert_eq!(terminal.exp_string(shown).unwrap(), "");
     }
     type_keys(&mut terminal, CTRL_D);
     assert_eq!(terminal.exp_string("\r\ntypist: exited with status 0").unwrap(), "");
+    assert_restored(&mut terminal, &before, 0);
 }
 
 #[test]
