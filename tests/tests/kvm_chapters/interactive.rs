@@ -1,13 +1,11 @@
 //! Chapters on a terminal, as somebody who types sees them.
 
 use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rexpect::session::{PtySession, spawn_command};
-use tests::{program, text};
+use tests::{await_vcpus, program, text};
 
 use crate::images::{NUMBERS, image};
 
@@ -34,10 +32,11 @@ pub fn type_keys(terminal: &mut PtySession, keys: &str) {
     terminal.flush().unwrap();
 }
 
-/// A script that shows the terminal's settings before and after, and the status in between.
+/// A script that shows the terminal's settings before and after, the process, and the status.
 /// The shell itself shrugs Ctrl-C off.
 pub fn with_settings(command: &str) -> String {
-    format!("trap : INT; echo before=$(stty -g); {command}; echo status=$?; echo after=$(stty -g)")
+    let with_pid = format!(r#"sh -c 'echo pid=$$ >/dev/tty; exec "$@"' sh {command}"#);
+    format!("trap : INT; echo before=$(stty -g); {with_pid}; echo status=$?; echo after=$(stty -g)")
 }
 
 #[track_caller]
@@ -53,11 +52,18 @@ pub fn settings_before(terminal: &mut PtySession) -> String {
     terminal.read_line().unwrap().trim_end().to_owned()
 }
 
-/// Waits for the line that the VMM prints when it takes the terminal, and for the guest: one that
-/// does not run yet has nothing to report.
-pub fn await_guest(terminal: &mut PtySession) {
+/// Waits for the line that the VMM prints when it takes the terminal.
+fn await_guest(terminal: &mut PtySession) {
     terminal.exp_string("Ctrl-A x the virtual machine\r\n").unwrap();
-    sleep(Duration::from_millis(200));
+}
+
+/// Waits until a guest runs that was started `with_settings`, and gives the VMM's process.
+pub fn await_running(terminal: &mut PtySession) -> Pid {
+    terminal.exp_string("pid=").unwrap();
+    let pid: u32 = terminal.read_line().unwrap().trim_end().parse().unwrap();
+    await_guest(terminal);
+    await_vcpus(pid, 1);
+    Pid::from_raw(pid.try_into().unwrap())
 }
 
 /// Waits for the guest `echo`, and sees that it gets a key at once, and that nothing echoes it.
@@ -94,7 +100,7 @@ fn ctrl_a_x_ends_the_vm() {
     ] {
         let mut terminal = on_terminal(&with_settings(command));
         let before = settings_before(&mut terminal);
-        await_guest(&mut terminal);
+        await_running(&mut terminal);
         type_keys(&mut terminal, before_it);
         type_keys(&mut terminal, &format!("{CTRL_A}x"));
         terminal.exp_string(": interrupted after").unwrap();
@@ -125,7 +131,7 @@ fn ctrl_c_ends_the_vm() {
     ] {
         let mut terminal = on_terminal(&with_settings(command));
         let before = settings_before(&mut terminal);
-        await_guest(&mut terminal);
+        await_running(&mut terminal);
         type_keys(&mut terminal, CTRL_C);
         terminal.exp_string(": interrupted after").unwrap();
         assert_restored(&mut terminal, &before, 130);
@@ -134,12 +140,9 @@ fn ctrl_c_ends_the_vm() {
 
 #[test]
 fn sigterm_gives_the_terminal_back() {
-    let mut terminal =
-        on_terminal(&with_settings("sh -c 'echo pid=$$; exec ch06-uart-input spin'"));
+    let mut terminal = on_terminal(&with_settings("ch06-uart-input spin"));
     let before = settings_before(&mut terminal);
-    terminal.exp_string("pid=").unwrap();
-    let pid = Pid::from_raw(terminal.read_line().unwrap().trim_end().parse().unwrap());
-    await_guest(&mut terminal);
+    let pid = await_running(&mut terminal);
     kill(pid, Signal::SIGTERM).unwrap();
     terminal.exp_string(": interrupted after").unwrap();
     assert_restored(&mut terminal, &before, 130);
