@@ -4,13 +4,14 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -212,6 +213,21 @@ pub fn patiently<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -
     receiver.recv_timeout(HANGS_AFTER).expect("it reads for too long")
 }
 
+/// Waits until the process `pid` runs `count` vCPUs: one that does not run yet has nothing to report.
+pub fn await_vcpus(pid: u32, count: usize) {
+    let deadline = Instant::now() + HANGS_AFTER;
+    // KVM shares a page of each vCPU with the process.
+    let created = || {
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps"));
+        maps.map_or(0, |maps| maps.matches("anon_inode:kvm-vcpu").count())
+    };
+    while created() < count {
+        assert!(Instant::now() < deadline, "process {pid} has only {} vCPUs", created());
+        thread::sleep(Duration::from_millis(5));
+    }
+    thread::sleep(Duration::from_millis(100)); // and now it runs the last one, too
+}
+
 /// Sends a signal to `child` alone.
 pub fn signal(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(child.id().try_into().expect("a pid is a small number"));
@@ -220,7 +236,7 @@ pub fn signal(child: &Child, signal: Signal) {
 
 /// The seconds of CPU time that `child` has used so far.
 pub fn cpu_seconds(child: &Child) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id()))
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id()))
         .expect("a running process has a stat file");
     // proc(5): utime and stime are fields 14 and 15; field 2, in parentheses, may hold spaces.
     let fields: Vec<&str> =

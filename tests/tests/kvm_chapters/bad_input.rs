@@ -25,9 +25,9 @@ const CHAPTERS: [&str; 11] = [
 /// The instruction that ends a guest.
 const HLT: u8 = 0xf4;
 
-/// The chapters that take a guest.
+/// The chapters that take a guest; of those from 9 on, which do the same with bad input, the last.
 fn with_guest() -> impl Iterator<Item = &'static str> {
-    CHAPTERS.into_iter().skip(3)
+    CHAPTERS[3..8].iter().chain(CHAPTERS.last()).copied()
 }
 
 /// The memory of a real-mode guest in `chapter`, in bytes.
@@ -80,11 +80,12 @@ fn missing_capability() {
         let fault = format!("lacks:{number}");
         let message = format!("error: /dev/kvm lacks {name} (");
         // Chapter 1 reports what any chapter needs.
-        for chapter in CHAPTERS.into_iter().filter(|it| *it < "ch02" || *it >= needed_from) {
+        let first = CHAPTERS.into_iter().find(|chapter| *chapter >= needed_from);
+        for chapter in [Some(CHAPTERS[0]), first, CHAPTERS.last().copied()].into_iter().flatten() {
             assert_fault(chapter, &fault, &[&message]);
         }
         // The one before does without.
-        if let Some(chapter) = with_guest().take_while(|chapter| *chapter < needed_from).last() {
+        if let Some(chapter) = CHAPTERS[3..].iter().rfind(|chapter| **chapter < needed_from) {
             let run = Run { fault: Some(&fault), ..Run::new(chapter, &["minimal"]) };
             assert_ends(&run.finish(), 0, &["minimal: halted after 1 exit\n"]);
         }
@@ -103,7 +104,7 @@ fn every_system_call_that_fails_is_named() {
         ("0xae80", "KVM_RUN"),
     ] {
         let message = format!("error: {name}: Cannot allocate memory");
-        for chapter in &CHAPTERS[3..] {
+        for chapter in with_guest() {
             assert_fault(chapter, &format!("ioctl:{request}:12"), &[&message]);
         }
     }

@@ -32,24 +32,6 @@ pub fn numbers(count: u16) -> Vec<u8> {
     code
 }
 
-/// An image of `bytes` bytes that ends with `status`, its last byte.
-pub fn exits_with_its_last_byte(mode: &str, bytes: usize, status: u8) -> Vec<u8> {
-    let mut code = match mode {
-        // Above 64 KiB, where the last byte is, only through a segment that begins there.
-        "real" => vec![0xb8, 0x00, 0x30, 0x8e, 0xd8, 0x8a, 0x1e, 0xff, 0xff],
-        //             mov $0x3000, %ax; mov %ax, %ds; mov 0xffff, %bl
-        _ => vec![0x8a, 0x1d, 0xff, 0xff, 0x0f, 0x00], // mov 0xfffff, %bl
-    };
-    code.extend([0xb0, 0x00]); //                         mov $HC_EXIT, %al
-    code.extend(match mode {
-        "real" => &[0xba, 0x00, 0x05, 0xee][..], //       mov $0x500, %dx; out %al, %dx
-        _ => &[0xba, 0x00, 0x05, 0x00, 0x00, 0xee],
-    });
-    code.resize(bytes, 0);
-    code[bytes - 1] = status;
-    code
-}
-
 /// Prints 4 bytes `times` times, all on one line that it does not end.
 pub fn endless_line(times: u16) -> Vec<u8> {
     let [low, high] = times.to_le_bytes();

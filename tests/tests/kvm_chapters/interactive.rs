@@ -1,21 +1,19 @@
 //! Chapters on a terminal, as somebody who types sees them.
 
 use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rexpect::session::{PtySession, spawn_command};
-use tests::{program, text};
+use tests::{await_vcpus, program, text};
 
 use crate::images::{NUMBERS, image};
 
 /// Long enough for an emulated machine; a test that succeeds does not wait.
 const PATIENCE_MS: u64 = 60_000;
 
-pub const CTRL_A: &str = "\x01";
-pub const CTRL_C: &str = "\x03";
+const CTRL_A: &str = "\x01";
+const CTRL_C: &str = "\x03";
 pub const CTRL_D: &str = "\x04";
 const CTRL_Z: &str = "\x1a";
 
@@ -34,10 +32,11 @@ pub fn type_keys(terminal: &mut PtySession, keys: &str) {
     terminal.flush().unwrap();
 }
 
-/// A script that shows the terminal's settings before and after, and the status in between.
+/// A script that shows the terminal's settings before and after, the process, and the status.
 /// The shell itself shrugs Ctrl-C off.
 pub fn with_settings(command: &str) -> String {
-    format!("trap : INT; echo before=$(stty -g); {command}; echo status=$?; echo after=$(stty -g)")
+    let with_pid = format!(r#"sh -c 'echo pid=$$ >/dev/tty; exec "$@"' sh {command}"#);
+    format!("trap : INT; echo before=$(stty -g); {with_pid}; echo status=$?; echo after=$(stty -g)")
 }
 
 #[track_caller]
@@ -54,8 +53,17 @@ pub fn settings_before(terminal: &mut PtySession) -> String {
 }
 
 /// Waits for the line that the VMM prints when it takes the terminal.
-pub fn await_guest(terminal: &mut PtySession) {
+fn await_guest(terminal: &mut PtySession) {
     terminal.exp_string("Ctrl-A x the virtual machine\r\n").unwrap();
+}
+
+/// Waits until a guest runs that was started `with_settings`, and gives the VMM's process.
+pub fn await_running(terminal: &mut PtySession) -> Pid {
+    terminal.exp_string("pid=").unwrap();
+    let pid: u32 = terminal.read_line().unwrap().trim_end().parse().unwrap();
+    await_guest(terminal);
+    await_vcpus(pid, 1);
+    Pid::from_raw(pid.try_into().unwrap())
 }
 
 /// Waits for the guest `echo`, and sees that it gets a key at once, and that nothing echoes it.
@@ -92,8 +100,7 @@ fn ctrl_a_x_ends_the_vm() {
     ] {
         let mut terminal = on_terminal(&with_settings(command));
         let before = settings_before(&mut terminal);
-        await_guest(&mut terminal);
-        sleep(Duration::from_millis(500)); // until it has the terminal
+        await_running(&mut terminal);
         type_keys(&mut terminal, before_it);
         type_keys(&mut terminal, &format!("{CTRL_A}x"));
         terminal.exp_string(": interrupted after").unwrap();
@@ -124,8 +131,7 @@ fn ctrl_c_ends_the_vm() {
     ] {
         let mut terminal = on_terminal(&with_settings(command));
         let before = settings_before(&mut terminal);
-        await_guest(&mut terminal);
-        sleep(Duration::from_millis(500)); // until it has a vCPU: without one, nothing is reported
+        await_running(&mut terminal);
         type_keys(&mut terminal, CTRL_C);
         terminal.exp_string(": interrupted after").unwrap();
         assert_restored(&mut terminal, &before, 130);
@@ -134,12 +140,9 @@ fn ctrl_c_ends_the_vm() {
 
 #[test]
 fn sigterm_gives_the_terminal_back() {
-    let mut terminal =
-        on_terminal(&with_settings("sh -c 'echo pid=$$; exec ch06-uart-input spin'"));
+    let mut terminal = on_terminal(&with_settings("ch06-uart-input spin"));
     let before = settings_before(&mut terminal);
-    terminal.exp_string("pid=").unwrap();
-    let pid = Pid::from_raw(terminal.read_line().unwrap().trim_end().parse().unwrap());
-    await_guest(&mut terminal);
+    let pid = await_running(&mut terminal);
     kill(pid, Signal::SIGTERM).unwrap();
     terminal.exp_string(": interrupted after").unwrap();
     assert_restored(&mut terminal, &before, 130);
@@ -201,9 +204,13 @@ fn of_several_guests_the_first_gets_the_keys() {
 }
 
 /// Waits for `text`, and remembers all that came up to its end.
+#[track_caller]
 fn see(terminal: &mut PtySession, text: &str, seen: &mut String) {
-    seen.push_str(&terminal.exp_string(text).unwrap());
-    seen.push_str(text);
+    match terminal.exp_string(text) {
+        Ok(before) => *seen += &(before + text),
+        // Without all that did come: it may be very long.
+        Err(_) => panic!("no {text:?} in {PATIENCE_MS} ms"),
+    }
 }
 
 #[test]
@@ -222,19 +229,19 @@ fn a_question_stays_at_the_bottom_while_other_guests_print() {
     see(terminal, &format!("\r\n{QUESTION}Ada"), &mut seen);
     type_keys(terminal, "\r");
     see(terminal, "[0 ask] Hello, Ada!", &mut seen);
-    type_keys(terminal, CTRL_C);
+    type_keys(terminal, &format!("{CTRL_A}x")); // with Ctrl-C, a terminal drops output
     see(terminal, "status=130\r\n", &mut seen);
 
     // What the lines look like that have scrolled by: what is erased is gone.
     let lines = seen.lines().filter_map(|line| line.rsplit("\r\x1b[K").next());
     let printed_by = |tag: &str| lines.clone().filter_map(|line| line.strip_prefix(tag)).collect();
     let conversation: Vec<_> = printed_by("[0 ask] ");
-    assert_eq!(conversation, ["What is your name? Ada", "Hello, Ada!"], "{seen}");
+    assert_eq!(conversation, ["What is your name? Ada", "Hello, Ada!"]);
     let hello: Vec<_> = printed_by("[2 hello] ");
-    assert_eq!(hello, ["Hello, KVM!"], "{seen}");
+    assert_eq!(hello, ["Hello, KVM!"]);
     for id in [1, 3] {
         let printed: Vec<_> = printed_by(&format!("[{id} {numbers}] "));
-        assert!(printed.len() > 10, "vCPU {id}: {seen}");
+        assert!(printed.len() > 10, "vCPU {id} prints only {printed:?}");
         for (expected, number) in printed.iter().enumerate() {
             assert_eq!(*number, (expected as u16).to_string(), "vCPU {id}");
         }

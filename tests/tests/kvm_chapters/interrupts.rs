@@ -6,11 +6,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use tests::{Run, assert_ends, cpu_seconds, finish, patiently, signal, text};
+use tests::{Run, assert_ends, await_vcpus, cpu_seconds, finish, patiently, signal, text};
 
 use crate::images::image;
-use crate::interactive::{CTRL_D, on_terminal, type_keys};
-use crate::stopping::{assert_interrupted, start};
+use crate::interactive::{
+    CTRL_D, assert_restored, await_running, on_terminal, settings_before, type_keys, with_settings,
+};
+use crate::stopping::assert_interrupted;
 
 const CHAPTER: &str = "ch11-interrupts";
 
@@ -126,14 +128,16 @@ fn bytes_that_no_key_has_are_ignored() {
 
 #[test]
 fn keys_on_a_terminal_are_shown_one_by_one() {
-    let mut terminal = on_terminal(&format!("{CHAPTER} typist"));
-    terminal.exp_string("virtual machine\r\n").unwrap();
+    let mut terminal = on_terminal(&with_settings(&format!("{CHAPTER} typist")));
+    let before = settings_before(&mut terminal);
+    await_running(&mut terminal);
     for (key, shown) in [("H", "H"), ("i", "i"), ("?", "?"), ("\x7f", "\x08 \x08"), ("!", "!")] {
         type_keys(&mut terminal, key);
         assert_eq!(terminal.exp_string(shown).unwrap(), "");
     }
     type_keys(&mut terminal, CTRL_D);
     assert_eq!(terminal.exp_string("\r\ntypist: exited with status 0").unwrap(), "");
+    assert_restored(&mut terminal, &before, 0);
 }
 
 #[test]
@@ -159,7 +163,8 @@ fn keys_and_timer_at_the_same_time() {
 
 #[test]
 fn a_guest_that_sleeps_uses_no_cpu_and_the_end_of_the_input_wakes_it() {
-    let mut child = start(CHAPTER, &["typist"]);
+    let mut child = Run::new(CHAPTER, &["typist"]).start();
+    await_vcpus(child.id(), 1);
     let stdin = child.stdin.take(); // kept open: the input has no end
     sleep(Duration::from_secs(1));
     let (before, since) = (cpu_seconds(&child), Instant::now());
@@ -175,7 +180,8 @@ fn a_signal_ends_a_sleep_that_no_interrupt_does() {
     for code in [[0xfa, 0xf4], [0xfb, 0xf4]] {
         let image = image(&code); // cli or sti; hlt
         for number in [Signal::SIGINT, Signal::SIGTERM] {
-            let child = start(CHAPTER, &["--mode", "interrupts", text(image.path())]);
+            let child = Run::new(CHAPTER, &["--mode", "interrupts", text(image.path())]).start();
+            await_vcpus(child.id(), 1);
             signal(&child, number);
             assert_interrupted(child, 1);
         }

@@ -2,7 +2,7 @@
 
 use tests::{Run, assert_ends, text};
 
-use crate::images::{exits_with_its_last_byte, image};
+use crate::images::image;
 
 /// The chapters with a protected mode.
 const CHAPTERS: [&str; 3] = ["ch09-protected-mode", "ch10-paging", "ch11-interrupts"];
@@ -107,21 +107,19 @@ fn above_16_mib_there_is_no_memory() {
 }
 
 #[test]
-fn an_image_has_the_room_of_its_mode() {
-    const FLAT: usize = 0x10_0000 - 0x1000;
-    for (mode, room, chapters) in
-        [("protected", FLAT, &CHAPTERS[..]), ("paging", FLAT, &CHAPTERS[1..])]
-            .into_iter()
-            .chain([("interrupts", FLAT, &CHAPTERS[2..]), ("real", 256 << 10, &CHAPTERS[..1])])
-    {
-        let fits = image(&exits_with_its_last_byte(mode, room, 42));
-        let large = image(&vec![0; room + 1]);
-        let too_large = format!("has at least {} bytes, there is room for {room}\n", room + 1);
-        for chapter in chapters {
-            let run = |path| Run::new(chapter, &["--mode", mode, path]).finish();
-            assert_ends(&run(text(fits.path())), 42, &["exited with status 42 after 1 exit\n"]);
-            assert_ends(&run(text(large.path())), 66, &[text(large.path()), &too_large]);
-        }
+fn an_image_has_the_room_from_4_kib_to_1_mib() {
+    const ROOM: usize = 0x10_0000 - 0x1000;
+    let mut code = vec![0x8a, 0x1d, 0xff, 0xff, 0x0f, 0x00]; //     mov     0xfffff, %bl
+    code.extend([0xb0, 0x00, 0xba, 0x00, 0x05, 0x00, 0x00, 0xee]); // HC_EXIT
+    code.resize(ROOM, 0);
+    code[ROOM - 1] = 42;
+    let fits = image(&code);
+    let large = image(&[0; ROOM + 1]);
+    let too_large = format!("has at least {} bytes, there is room for {ROOM}\n", ROOM + 1);
+    for (chapter, mode) in CHAPTERS.iter().zip(["protected", "paging", "interrupts"]) {
+        let run = |path| Run::new(chapter, &["--mode", mode, path]).finish();
+        assert_ends(&run(text(fits.path())), 42, &["exited with status 42 after 1 exit\n"]);
+        assert_ends(&run(text(large.path())), 66, &[text(large.path()), &too_large]);
     }
 }
 

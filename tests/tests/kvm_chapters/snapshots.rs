@@ -154,7 +154,6 @@ cases! {
     ch09_hello: "ch09-protected-mode" "hello";
     ch09_side_by_side: "ch09-protected-mode" "pmode" "hello" "pmode" "counter";
     ch09_five_guests: "ch09-protected-mode" "pmode" "pmode" "pmode" "pmode" "pmode";
-    ch09_unknown_guest: "ch09-protected-mode" "pmod";
     ch09_unknown_mode: "ch09-protected-mode" "--mode" "paging" "pmode";
     ch09_unknown_option: "ch09-protected-mode" "--loud";
 
@@ -175,7 +174,6 @@ cases! {
     ch10_translate_garbage: "ch10-paging" "--translate" "kernel";
     ch10_translate_and_guest: "ch10-paging" "--translate" "0" "test-kernel";
     ch10_five_guests: "ch10-paging" "pmode" "hello" "pmode" "hello" "pmode";
-    ch10_unknown_guest: "ch10-paging" "pagefault";
     ch10_unknown_mode: "ch10-paging" "--mode" "interrupts" "pmode";
     ch10_unknown_option: "ch10-paging" "--loud";
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
-use tests::{Run, cpu_seconds, finish, patiently, signal, text};
+use tests::{Run, await_vcpus, cpu_seconds, finish, patiently, signal, text};
 
 use crate::images::image;
 
@@ -18,27 +18,10 @@ const CHATTERBOX: [u8; 8] = [0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xfd];
 /// The same, but once: mov $0x3f8, %dx; mov $'x', %al; out %al, %dx; 1: jmp 1b
 const PRINTS_AND_SPINS: [u8; 8] = [0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xfe];
 
-/// What ends a program that does not care.
-const SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
-
-/// Starts guests and waits until they run: one that does not has nothing to report.
-pub fn start(chapter: &str, arguments: &[&str]) -> Child {
-    // Each option has a value; the rest are guests.
-    let options = arguments.iter().filter(|argument| argument.starts_with("--")).count();
-    let guests = arguments.len() - 2 * options;
-    let child = start_until(chapter, arguments, |child| vcpus(child) == guests);
-    sleep(Duration::from_millis(50)); // from a vCPU to KVM_RUN
-    child
-}
-
-/// Starts guests and waits until that is so.
-fn start_until(chapter: &str, guests: &[&str], is_so: impl Fn(&Child) -> bool) -> Child {
+/// Starts guests and waits until they run.
+fn start(chapter: &str, guests: &[&str]) -> Child {
     let child = Run::new(chapter, guests).start();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !is_so(&child) {
-        assert!(Instant::now() < deadline, "{chapter} {guests:?} does not start");
-        sleep(Duration::from_millis(1));
-    }
+    await_vcpus(child.id(), guests.len());
     child
 }
 
@@ -73,7 +56,7 @@ fn a_signal_ends_guests_that_never_exit() {
         ("ch07-hypercall", &["spin"]),
         ("ch08-multi-vcpu", &["spin"; 4]),
     ] {
-        for number in SIGNALS {
+        for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
             let child = start(chapter, guests);
             signal(&child, number);
             assert_interrupted(child, guests.len());
@@ -133,12 +116,16 @@ fn stopped_and_continued_a_guest_goes_on() {
     }
 }
 
-/// Whatever the VMM is doing between its first signal handler and its last vCPU.
+/// Whatever the VMM is doing between its signal handler and its last vCPU.
 #[test]
 fn a_signal_right_after_the_start_reaches_every_guest() {
     for round in 0..20 {
-        let child =
-            start_until("ch08-multi-vcpu", &["spin"; 4], |child| catches(child, Signal::SIGINT));
+        let child = Run::new("ch08-multi-vcpu", &["spin"; 4]).start();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !catches(&child, Signal::SIGINT) {
+            assert!(Instant::now() < deadline, "it does not start");
+            sleep(Duration::from_millis(1));
+        }
         sleep(Duration::from_micros(300) * round);
         signal(&child, Signal::SIGINT);
         assert_interrupted(child, 4);
