@@ -25,14 +25,6 @@ fn start(chapter: &str, guests: &[&str]) -> Child {
     child
 }
 
-/// How many vCPUs the VMM has.
-fn vcpus(child: &Child) -> usize {
-    let files = fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
-    let links = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
-    links.filter(|link| link.to_string_lossy().starts_with("anon_inode:kvm-vcpu")).count()
-}
-
-/// Whether the VMM has a handler for this signal.
 fn catches(child: &Child, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
