@@ -20,13 +20,13 @@ const LAST_CHAPTER: u8 = 15;
 struct Options {}
 
 fn main() -> ExitCode {
-    match Options::try_parse() {
+    ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
-    }
+    })
 }
 
-fn run(_options: &Options) -> Result<ExitCode> {
+fn run(_options: &Options) -> Result<u8> {
     let kvm = open_kvm()?;
 
     let mut out = stdout().lock();
@@ -38,5 +38,5 @@ fn run(_options: &Options) -> Result<ExitCode> {
     }
 
     require_capabilities(&kvm, LAST_CHAPTER)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(exit::SUCCESS)
 }

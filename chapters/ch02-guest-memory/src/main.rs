@@ -26,13 +26,13 @@ const MEMORY_BYTES: usize = 64 * 1024;
 struct Options {}
 
 fn main() -> ExitCode {
-    match Options::try_parse() {
+    ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
-    }
+    })
 }
 
-fn run(_options: &Options) -> Result<ExitCode> {
+fn run(_options: &Options) -> Result<u8> {
     let kvm = open_kvm()?;
     require_capabilities(&kvm, CHAPTER)?;
     let vm = Vm::new(&kvm, MEMORY_BYTES)?;
@@ -51,5 +51,5 @@ fn run(_options: &Options) -> Result<ExitCode> {
     // SAFETY: it points into the mapping that `vm` keeps alive; no vCPU writes to it.
     let byte = unsafe { host_address.read_volatile() };
     writeln!(out, "read {byte:#04x} at host {host_address:?}")?;
-    Ok(ExitCode::SUCCESS)
+    Ok(exit::SUCCESS)
 }

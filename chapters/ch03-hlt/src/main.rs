@@ -36,13 +36,13 @@ const GUEST: [u8; 1] = [0xf4];
 struct Options {}
 
 fn main() -> ExitCode {
-    match Options::try_parse() {
+    ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
-    }
+    })
 }
 
-fn run(_options: &Options) -> Result<ExitCode> {
+fn run(_options: &Options) -> Result<u8> {
     let kvm = open_kvm()?;
     require_capabilities(&kvm, CHAPTER)?;
     let vm = Vm::new(&kvm, MEMORY_BYTES)?;
@@ -58,5 +58,5 @@ fn run(_options: &Options) -> Result<ExitCode> {
         exit => bail!("1 exit, and not the one we expected: {}", describe(&exit)),
     }
     writeln!(err, "after:\n{}", vcpu.registers()?)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(exit::SUCCESS)
 }

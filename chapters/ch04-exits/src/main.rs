@@ -47,16 +47,16 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match Options::try_parse() {
+    ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
-    }
+    })
 }
 
-fn run(options: &Options) -> Result<ExitCode> {
+fn run(options: &Options) -> Result<u8> {
     if options.list {
         write!(stdout(), "{}", guests::list(MODES))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(exit::SUCCESS);
     }
     let image = load_image(&options.guest, MEMORY_BYTES)?;
 
@@ -80,5 +80,5 @@ fn run(options: &Options) -> Result<ExitCode> {
     };
     // If standard error is gone, the status has to do.
     let _ = stderr().write_all(message.as_bytes());
-    Ok(ExitCode::from(status))
+    Ok(status)
 }

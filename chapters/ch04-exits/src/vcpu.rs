@@ -69,7 +69,7 @@ impl Vcpu {
             };
             self.exits += 1;
             if verbose {
-                writeln!(stderr(), "exit {}: {}", self.exits, describe(&exit))?;
+                let _ = writeln!(stderr(), "exit {}: {}", self.exits, describe(&exit));
             }
             match exit {
                 VcpuExit::Hlt => return Ok(Stop::Halted),

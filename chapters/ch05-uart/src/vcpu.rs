@@ -71,7 +71,7 @@ impl Vcpu {
             };
             self.exits += 1;
             if verbose {
-                writeln!(stderr(), "exit {}: {}", self.exits, describe(&exit))?;
+                let _ = writeln!(stderr(), "exit {}: {}", self.exits, describe(&exit));
             }
             match exit {
                 // More than one byte if the guest says `rep outsb`.

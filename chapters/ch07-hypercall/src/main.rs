@@ -55,16 +55,16 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match Options::try_parse() {
+    ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
-    }
+    })
 }
 
-fn run(options: &Options) -> Result<ExitCode> {
+fn run(options: &Options) -> Result<u8> {
     if options.list {
         write!(stdout(), "{}", guests::list(MODES))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(exit::SUCCESS);
     }
     let image = load_image(&options.guest, MEMORY_BYTES)?;
 
@@ -75,14 +75,14 @@ fn run(options: &Options) -> Result<ExitCode> {
 
     signal::catch()?;
     let raw_mode = if stdin().is_terminal() {
-        writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine")?;
+        let _ = writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine");
         Some(RawMode::enter()?)
     } else {
         None
     };
     let status = run_guest(&vm, options)?;
     drop(raw_mode);
-    Ok(ExitCode::from(status))
+    Ok(status)
 }
 
 /// Runs the guest to its end, and says how it ended.

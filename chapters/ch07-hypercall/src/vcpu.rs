@@ -83,7 +83,7 @@ impl Vcpu {
             };
             self.statistics.count(&exit);
             if verbose {
-                writeln!(stderr(), "exit {}: {}", self.statistics.total(), describe(&exit))?;
+                let _ = writeln!(stderr(), "exit {}: {}", self.statistics.total(), describe(&exit));
             }
             match exit {
                 // More than one byte if the guest says `rep outsb`.

@@ -69,23 +69,23 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match Options::try_parse() {
+    ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
-    }
+    })
 }
 
-fn run(options: &Options) -> Result<ExitCode> {
+fn run(options: &Options) -> Result<u8> {
     if options.list {
         write!(stdout(), "{}", guests::list(MODES))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(exit::SUCCESS);
     }
     if let Some(address) = options.translate {
         let bytes = layout(Mode::Paging).memory_bytes;
         let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), bytes)])?;
         paging::write(&memory)?;
         write!(stdout(), "{}", walk(PAGE_DIRECTORY_ADDRESS.0, address.into(), &memory).0)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(exit::SUCCESS);
     }
     let (guests, vcpus) = (options.guests.len(), VCPUS_MAX);
     ensure!(guests <= vcpus, GuestError::TooMany { guests, vcpus });
@@ -97,16 +97,16 @@ fn run(options: &Options) -> Result<ExitCode> {
 
     signal::catch()?;
     let raw_mode = if stdin().is_terminal() {
-        writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine")?;
+        let _ = writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine");
         Some(RawMode::enter()?)
     } else {
         None
     };
     if guests > 1 && screen::is_coloured() {
         let legend: Vec<_> = (0..guests).map(|id| screen::paint(id, &name(id, options))).collect();
-        screen::say(&format!("vCPUs: {}\n", legend.join(" ")))?;
+        screen::say(&format!("vCPUs: {}\n", legend.join(" ")));
     }
-    let statuses: Result<Vec<u8>> = thread::scope(|scope| {
+    let results: Vec<Result<u8>> = thread::scope(|scope| {
         let run = |(id, image): (usize, &Image)| {
             run_guest(&kvm, id, image, options).inspect_err(|_| signal::end_all())
         };
@@ -116,7 +116,10 @@ fn run(options: &Options) -> Result<ExitCode> {
     });
     drop(raw_mode);
 
-    Ok(ExitCode::from(statuses?.into_iter().max().unwrap_or(exit::SUCCESS)))
+    let failed = results.iter().any(Result::is_err); // and that interrupted the others
+    let status = |result: Result<u8>| result.unwrap_or_else(|error| exit::failure(&error));
+    let statuses = results.into_iter().map(status).filter(|s| !failed || *s != exit::INTERRUPTED);
+    Ok(statuses.max().unwrap_or(exit::SUCCESS))
 }
 
 /// What we call the guest of vCPU `id`.
@@ -169,8 +172,7 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, options: &Options) -> Result<u
             (format!("error: {guest}: crashed after {exits}: {reason}\n{report}"), exit::CRASHED)
         }
     };
-    // If standard error is gone, the status has to do.
-    let _ = screen::say(&message);
+    screen::say(&message);
     if status == exit::SUCCESS {
         printed?;
     }

@@ -1,7 +1,7 @@
 //! Standard output and standard error, shared by the vCPUs' threads: no line is ever torn.
 
 use std::io::{self, IsTerminal, Write, stderr, stdout};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
@@ -18,7 +18,8 @@ const ERASE_LINE: &[u8] = b"\r\x1b[K";
 const COLOURS: [AnsiColor; VCPUS_MAX] =
     [AnsiColor::Green, AnsiColor::Yellow, AnsiColor::Cyan, AnsiColor::Magenta];
 
-/// The unfinished line at the bottom of the terminal, if a guest asks for input there.
+/// The unfinished line at the bottom of the terminal, if a guest asks for input there. Whoever
+/// prints holds this lock.
 static PROMPT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 /// Whether to use colours: on a terminal that has them, unless `NO_COLOR` forbids it.
@@ -32,9 +33,10 @@ pub fn paint(id: usize, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Prints what the VMM has to say: whole lines.
-pub fn say(message: &str) -> io::Result<()> {
-    print_above(&lock_prompt(), AutoStream::auto(stderr()), message.as_bytes())
+/// Prints what the VMM has to say: whole lines. If standard error is gone, the status has to do.
+pub fn say(message: &str) {
+    let prompt = PROMPT.lock().expect("nobody panics while printing");
+    let _ = print_above(&prompt, AutoStream::auto(stderr()), message.as_bytes());
 }
 
 /// What one of several guests prints, line by line, each with its tag.
@@ -53,7 +55,7 @@ impl Lines {
 
     /// Shows the line, as far as it goes.
     fn show(&mut self) -> io::Result<()> {
-        let mut prompt = lock_prompt();
+        let mut prompt = PROMPT.lock().expect("nobody panics while printing");
         let is_whole = self.line.ends_with(b"\n");
         if self.is_interactive {
             stdout().write_all(&self.line[prompt.len()..])?;
@@ -72,11 +74,12 @@ impl Lines {
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for byte in bytes {
+            if self.line.len() >= LINE_BYTES_MAX && *byte != b'\n' {
+                self.write_all(b"\n")?;
+            }
             self.line.push(*byte);
             if *byte == b'\n' {
                 self.show()?;
-            } else if self.line.len() == LINE_BYTES_MAX {
-                self.write_all(b"\n")?;
             }
         }
         Ok(bytes.len())
@@ -86,11 +89,6 @@ impl Write for Lines {
     fn flush(&mut self) -> io::Result<()> {
         if self.is_interactive && self.line != self.tag { self.show() } else { Ok(()) }
     }
-}
-
-/// Whoever prints holds this.
-fn lock_prompt() -> MutexGuard<'static, Vec<u8>> {
-    PROMPT.lock().expect("nobody panics while printing")
 }
 
 fn print_above(prompt: &[u8], mut output: impl Write, lines: &[u8]) -> io::Result<()> {

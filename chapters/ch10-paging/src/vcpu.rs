@@ -133,7 +133,7 @@ impl Vcpu {
             self.statistics.count(&exit);
             if let Some(guest) = trace {
                 let count = self.statistics.total();
-                screen::say(&format!("{guest}: exit {count}: {}\n", describe(&exit)))?;
+                screen::say(&format!("{guest}: exit {count}: {}\n", describe(&exit)));
             }
             match exit {
                 // More than one byte if the guest says `rep outsb`.

@@ -10,8 +10,8 @@ use crate::walk::{translate, walk};
 /// The longest instruction. SDM Vol. 2A, 2.3.11.
 const INSTRUCTION_BYTES_MAX: u64 = 15;
 
-/// Where a CPU starts after a reset, `CS` base plus `IP`. SDM Vol. 3A, "First Instruction Executed".
-const RESET_VECTOR: u64 = 0xffff_fff0;
+/// The base of `CS` after a reset, and only then. SDM Vol. 3A, "First Instruction Executed".
+const RESET_CS_BASE: u64 = 0xffff_0000;
 
 /// The registers, and the bytes at `CS:RIP`. After I/O those are the `IN` or `OUT` itself: KVM
 /// completes it only when the guest goes on.
@@ -19,7 +19,7 @@ const RESET_VECTOR: u64 = 0xffff_fff0;
 /// On AMD's CPUs, KVM resets the vCPU after a triple fault. Then `before` has to do, the registers
 /// when the guest was entered the last time.
 pub fn report(registers: &Registers, before: &Registers, memory: &GuestMemoryMmap) -> String {
-    if next(registers) == RESET_VECTOR {
+    if registers.special.cs.base == RESET_CS_BASE {
         return format!(
             "  after it the CPU was reset; when the guest was last entered, its registers were\n{}",
             state(before, memory)

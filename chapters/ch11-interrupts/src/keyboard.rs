@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 use crate::console::Console;
@@ -38,7 +38,7 @@ pub struct Keyboard {
 
 impl Keyboard {
     pub fn new() -> Result<Self> {
-        let interrupt = EventFd::new(EFD_NONBLOCK).context("eventfd")?;
+        let interrupt = EventFd::new(EFD_NONBLOCK).map_err(|error| anyhow!("eventfd: {error}"))?;
         Ok(Self { scancodes: VecDeque::new(), interrupt })
     }
 

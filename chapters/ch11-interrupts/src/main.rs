@@ -29,7 +29,7 @@ use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::process::ExitCode;
 use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use guests::Mode;
 use kvm_ioctls::Kvm;
@@ -71,23 +71,23 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match Options::try_parse() {
+    ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
-    }
+    })
 }
 
-fn run(options: &Options) -> Result<ExitCode> {
+fn run(options: &Options) -> Result<u8> {
     if options.list {
         write!(stdout(), "{}", guests::list(MODES))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(exit::SUCCESS);
     }
     if let Some(address) = options.translate {
         let bytes = layout(Mode::Paging).memory_bytes;
         let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), bytes)])?;
         paging::write(&memory)?;
         write!(stdout(), "{}", walk(PAGE_DIRECTORY_ADDRESS.0, address.into(), &memory).0)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(exit::SUCCESS);
     }
     let (guests, vcpus) = (options.guests.len(), VCPUS_MAX);
     ensure!(guests <= vcpus, GuestError::TooMany { guests, vcpus });
@@ -99,16 +99,16 @@ fn run(options: &Options) -> Result<ExitCode> {
 
     signal::catch()?;
     let raw_mode = if stdin().is_terminal() {
-        writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine")?;
+        let _ = writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine");
         Some(RawMode::enter()?)
     } else {
         None
     };
     if guests > 1 && screen::is_coloured() {
         let legend: Vec<_> = (0..guests).map(|id| screen::paint(id, &name(id, options))).collect();
-        screen::say(&format!("vCPUs: {}\n", legend.join(" ")))?;
+        screen::say(&format!("vCPUs: {}\n", legend.join(" ")));
     }
-    let statuses: Result<Vec<u8>> = thread::scope(|scope| {
+    let results: Vec<Result<u8>> = thread::scope(|scope| {
         let run = |(id, image): (usize, &Image)| {
             run_guest(&kvm, id, image, options).inspect_err(|_| signal::end_all())
         };
@@ -118,7 +118,10 @@ fn run(options: &Options) -> Result<ExitCode> {
     });
     drop(raw_mode);
 
-    Ok(ExitCode::from(statuses?.into_iter().max().unwrap_or(exit::SUCCESS)))
+    let failed = results.iter().any(Result::is_err); // and that interrupted the others
+    let status = |result: Result<u8>| result.unwrap_or_else(|error| exit::failure(&error));
+    let statuses = results.into_iter().map(status).filter(|s| !failed || *s != exit::INTERRUPTED);
+    Ok(statuses.max().unwrap_or(exit::SUCCESS))
 }
 
 /// What we call the guest of vCPU `id`.
@@ -154,7 +157,8 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, options: &Options) -> Result<u
     }
 
     let tag = (options.guests.len() > 1).then(|| format!("{} ", screen::paint(id, &guest)));
-    let interrupt = vcpu.keyboard.interrupt.try_clone().context("eventfd")?;
+    let interrupt =
+        vcpu.keyboard.interrupt.try_clone().map_err(|error| anyhow!("eventfd: {error}"))?;
     let mut console = Console::open(id, tag, interrupt);
     let stop = vcpu.run(&mut console, options.verbose.then_some(&guest))?;
     let printed = console.close();
@@ -178,8 +182,7 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, options: &Options) -> Result<u
             (format!("error: {guest}: crashed after {exits}: {reason}\n{report}"), exit::CRASHED)
         }
     };
-    // If standard error is gone, the status has to do.
-    let _ = screen::say(&message);
+    screen::say(&message);
     if status == exit::SUCCESS {
         printed?;
     }

@@ -57,10 +57,10 @@ pub fn end_all() {
     for (thread, page) in THREADS.iter().zip(&KVM_RUN_PAGES) {
         let page = page.load(SeqCst);
         if !page.is_null() {
-            // SAFETY: a vCPU that lives for ever keeps its page. KVM only looks whether this byte is
-            // 0. A thread that has ended gets no signal.
+            // SAFETY: a vCPU that lives for ever keeps its page; KVM only looks whether this byte is
+            // 0, and so do we. A thread that has ended gets no signal.
             unsafe {
-                (*page).immediate_exit = 1;
+                AtomicU8::from_ptr(&raw mut (*page).immediate_exit).store(1, SeqCst);
                 libc::tgkill(libc::getpid(), thread.load(SeqCst), SIGRTMIN());
             }
         }

@@ -141,7 +141,7 @@ impl Vcpu {
                     None | Some(0) => String::new(),
                     Some(interrupts) => format!(", after {interrupts} interrupt injections"),
                 };
-                screen::say(&format!("{guest}: exit {count}{after}: {}\n", describe(&exit)))?;
+                screen::say(&format!("{guest}: exit {count}{after}: {}\n", describe(&exit)));
             }
             match exit {
                 // More than one byte if the guest says `rep outsb`.

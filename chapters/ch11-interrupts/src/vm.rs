@@ -13,7 +13,7 @@ use vmm_sys_util::eventfd::EventFd;
 use crate::vcpu::Vcpu;
 
 /// Three pages that Intel's KVM wants for itself, where a PC has its firmware. KVM API document,
-/// 4.35.
+/// 4.36.
 const TSS_ADDRESS: usize = 0xfffb_d000;
 
 pub struct Vm {
