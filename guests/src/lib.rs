@@ -28,8 +28,9 @@ pub enum Mode {
     /// stack at the top of the segment.
     Real,
     /// 32-bit protected mode: 16 MiB of memory, the image at 0x1000, where `EIP` is, the stack at
-    /// the top. A GDT at 0x500 with flat ring-0 segments, 0x08 for code and 0x10 for data, and an
-    /// IDT at 0x800 that reports exceptions to the VMM: all below 0x1000 is the VMM's.
+    /// the top. A GDT at 0x500 with flat ring-0 segments, 0x08 for code and 0x10 for data; from
+    /// chapter 10 on, an IDT at 0x800 that reports exceptions to the VMM. All below 0x1000 is the
+    /// VMM's.
     Protected,
     /// As [`Mode::Protected`], with 4 KiB pages: the page directory at 0x100000, the page tables
     /// after it. All memory is mapped twice, at virtual address 0 and at 0x80000000. `EIP` and
@@ -38,7 +39,8 @@ pub enum Mode {
     /// As [`Mode::Protected`], on a machine with interrupts: two 8259A PICs, an IOAPIC and a local
     /// APIC; an i8254 PIT at IRQ 0; at IRQ 1 a keyboard controller, which has a scancode (set 1) at
     /// port 0x60 whenever bit 0 of port 0x64 is set. Its keyboard presses Ctrl-D at end of input.
-    /// `hlt` waits for an interrupt, so the guest ends by `HC_EXIT`.
+    /// That may be before the guest has set up the PICs, which forget it: look at port 0x64 before
+    /// the first sleep. `hlt` waits for an interrupt, so the guest ends by `HC_EXIT`.
     Interrupts,
 }
 

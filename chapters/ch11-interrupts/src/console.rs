@@ -65,7 +65,7 @@ impl<W: Write> Console<W> {
         self.is_idle = false;
         self.output.write_all(bytes)?;
         self.is_mid_line = bytes.last().is_some_and(|byte| *byte != b'\n');
-        if self.is_watched || self.flushed.elapsed() > IDLE { self.flush() } else { Ok(()) }
+        if self.is_watched || self.flushed.elapsed() > IDLE / 2 { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

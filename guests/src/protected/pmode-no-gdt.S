@@ -16,7 +16,7 @@ next:   lodsb                           # AL = *ESI++
         jmp     next
 
 reload: newline                         # the last exit
-        mov     %ecx, %ds               # #GP: 0x10 is beyond the limit; so is the 0x08 of its
+        mov     %ecx, %ds               # #GP: 0x10 is beyond the limit; so is the 0x08 of any
                                         # handler: #GP again, a double fault, and the CPU gives up
         hlt                             # never reached
 

@@ -257,6 +257,16 @@ fn nobody_reads_standard_error() {
 }
 
 #[test]
+fn a_trace_that_cannot_be_written_ends_no_guest() {
+    for chapter in ["ch07-hypercall", "ch08-multi-vcpu", "ch11-interrupts"] {
+        let run = Run::new(chapter, &["exit-status", "--verbose"]);
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let child = run.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(full).spawn();
+        assert_eq!(finish(child.unwrap(), b"").code(), 7, "{run}");
+    }
+}
+
+#[test]
 fn standard_output_is_full() {
     for (chapter, arguments) in [
         ("ch01-open-kvm", vec![]),

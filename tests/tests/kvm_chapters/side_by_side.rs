@@ -98,6 +98,20 @@ fn when_the_reader_goes_away_all_guests_end() {
 }
 
 #[test]
+fn a_reader_that_goes_away_hides_no_crash() {
+    let image = image(&NUMBERS);
+    let mut child = Run::new(CHAPTER, &[text(image.path()), "bad-port"]).start();
+    let stdout = child.stdout.take();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    patiently(|| stderr.lines().find(|line| line.as_ref().unwrap().contains("crashed")))
+        .unwrap()
+        .unwrap();
+    drop(stdout);
+    let finished = finish(child, b"");
+    assert_eq!(finished.code(), 65, "{finished}");
+}
+
+#[test]
 fn a_line_that_never_ends_is_cut_and_nothing_of_it_is_lost() {
     const TIMES: u16 = 4000;
     let image = image(&endless_line(TIMES));
