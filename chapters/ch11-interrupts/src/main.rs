@@ -60,7 +60,7 @@ struct Options {
     mode: Mode,
     /// Show how a guest in paging mode gets from this hexadecimal address to physical memory
     #[arg(long, value_name = "ADDRESS", exclusive = true)]
-    #[arg(value_parser = |text: &str| u32::from_str_radix(text.trim_start_matches("0x"), 16))]
+    #[arg(value_parser = |at: &str| u32::from_str_radix(at.strip_prefix("0x").unwrap_or(at), 16))]
     translate: Option<u32>,
     /// List the built-in guests
     #[arg(long)]

@@ -139,7 +139,7 @@ impl Vcpu {
                 let count = self.statistics.total();
                 let after = match interrupts.as_mut().map(InterruptCount::more).transpose()? {
                     None | Some(0) => String::new(),
-                    Some(interrupts) => format!(", after {interrupts} interrupt injections"),
+                    Some(interrupts) => format!(", after {interrupts} interrupt injection(s)"),
                 };
                 screen::say(&format!("{guest}: exit {count}{after}: {}\n", describe(&exit)));
             }

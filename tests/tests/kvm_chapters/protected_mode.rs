@@ -28,8 +28,8 @@ fn letters_through_segments() -> Vec<u8> {
 const RELOAD: [u8; 22] = [
     0xb8, 0x10, 0x00, 0x00, 0x00, //             mov     $DATA, %eax
     0x8e, 0xd8, 0x8e, 0xc0, //                   mov     %eax, %ds; mov %eax, %es
-    0x8e, 0xe0, 0x8e, 0xe8, 0x8e,
-    0xd0, //       mov     %eax, %fs; mov %eax, %gs; mov %eax, %ss
+    0x8e, 0xe0, 0x8e, 0xe8, //                   mov     %eax, %fs; mov %eax, %gs
+    0x8e, 0xd0, //                               mov     %eax, %ss
     0xea, 0x16, 0x10, 0x00, 0x00, 0x08, 0x00, // ljmp    $CODE, $0x1016: what follows
 ];
 
@@ -130,5 +130,17 @@ fn without_sync_regs_what_was_known_before_a_triple_fault_is_the_same() {
         let run = Run::new(chapter, &["pmode-no-gdt"]);
         let without = Run { fault: Some("lacks:74"), ..Run::new(chapter, &["pmode-no-gdt"]) };
         assert_eq!(without.finish().to_string(), run.finish().to_string(), "{chapter}");
+    }
+}
+
+/// The registers after a reset have the same next address, but they are not the guest's.
+#[test]
+fn a_guest_that_jumps_to_the_reset_vector_has_not_been_reset() {
+    const JUMPS: [u8; 7] = [0xb8, 0xf0, 0xff, 0xff, 0xff, 0xff, 0xe0]; // mov $-16, %eax; jmp *%eax
+    let image = image(&JUMPS);
+    for chapter in CHAPTERS {
+        let finished = Run::new(chapter, &["--mode", "protected", text(image.path())]).finish();
+        assert_ends(&finished, 65, &["  rip 00000000fffffff0 ", "at 0xfffffff0: no memory there"]);
+        assert!(!finished.to_string().contains("reset"), "{finished}");
     }
 }

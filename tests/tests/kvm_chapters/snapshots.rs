@@ -54,7 +54,7 @@ const WAKE_UPS: &[(&str, &str)] =
 
 /// How often KVM tries to inject an interrupt is its own affair.
 const INJECTIONS: &[(&str, &str)] =
-    &[(r"after \d+ interrupt injections", "after [some] interrupt injections")];
+    &[(r"after \d+ interrupt injection", "after [some] interrupt injection")];
 
 /// After a triple fault AMD's KVM resets the registers, Intel's leaves them.
 const REGISTERS: &[(&str, &str)] =
@@ -171,7 +171,7 @@ cases! {
     ch10_translate_higher_half: "ch10-paging" "--translate" "80001234", fault "open:2";
     ch10_translate_last_mapped: "ch10-paging" "--translate" "0x80ffffff", fault "open:2";
     ch10_translate_first_unmapped: "ch10-paging" "--translate" "0x81000000", fault "open:2";
-    ch10_translate_garbage: "ch10-paging" "--translate" "kernel";
+    ch10_translate_garbage: "ch10-paging" "--translate" "0x0x80001234";
     ch10_translate_and_guest: "ch10-paging" "--translate" "0" "test-kernel";
     ch10_five_guests: "ch10-paging" "pmode" "hello" "pmode" "hello" "pmode";
     ch10_unknown_mode: "ch10-paging" "--mode" "interrupts" "pmode";
