@@ -371,3 +371,35 @@ fn a_qemu_that_dies_is_reported_with_its_words_and_soon() {
     );
     assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
 }
+
+/// Crashes the nest's kernel the first time, or each time.
+fn crash(directory: &Path, program: &str) -> Output {
+    let program = directory.join(program);
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    let mark = directory.join("mark");
+    let text = format!(
+        "#!/bin/sh\n[ -e {mark} ] && echo survived && exit 7\ntouch {mark}; sync\n\
+         echo c >/proc/sysrq-trigger\nsleep 60\n",
+        mark = mark.display()
+    );
+    write_script(&program, &text);
+    nest(&XTASK, &[program.to_str().unwrap()]).output().unwrap()
+}
+
+#[test]
+fn a_kernel_that_panics_is_reported_from_its_first_word_and_tests_are_run_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let command = crash(directory.path(), "command");
+    let said = text(&command.stderr);
+    assert!(said.starts_with("error: the nest died: QEMU ended"), "{said}");
+    assert!(said.contains("showed last:\n  | ["), "{said}");
+    assert!(said.contains("Kernel panic - not syncing: sysrq triggered crash"), "{said}");
+    assert_eq!((text(&command.stdout), command.status.code()), ("", Some(69)), "{said}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let test = crash(directory.path(), "deps/kvm_test-0123");
+    let said = text(&test.stderr);
+    assert!(said.contains("sysrq triggered crash"), "{said}");
+    assert!(said.ends_with("kvm_test-0123 once more, in another\n"), "{said}");
+    assert_eq!((text(&test.stdout), test.status.code()), ("survived\n", Some(7)), "{said}");
+}

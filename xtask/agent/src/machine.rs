@@ -1,10 +1,10 @@
 //! From a kernel that has just booted to a machine that looks like the one outside, with KVM.
-#![expect(unsafe_code, reason = "KVM is asked for a VM by a bare ioctl")]
+#![expect(unsafe_code, reason = "KVM is asked for VMs by bare ioctls")]
 
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::ErrorKind;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::thread::sleep;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nest_agent::PORT_NAME;
+use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{chdir, chroot};
@@ -35,7 +36,7 @@ pub fn prepare() -> Result<Machine> {
     attach("sysfs", "/sys", "sysfs", none, "")?;
     attach("devtmpfs", "/dev", "devtmpfs", none, "mode=755")?;
     load_modules(Path::new("/modules"))?;
-    keep_a_vm()?;
+    keep_vms()?;
     let port = open_port()?;
 
     let options = argument("nest.9p=").context("the kernel parameter nest.9p is missing")?;
@@ -109,28 +110,47 @@ fn load_modules(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Lets everyone use KVM, and keeps a VM open as long as the nest lives: KVM patches running code
-/// when its first VM comes and its last goes, and QEMU's multi-threaded TCG can then go on to
-/// execute the breakpoint that stood there for a moment. The nest would hang.
-fn keep_a_vm() -> Result<()> {
-    /// `KVM_CREATE_VM`: `_IO(0xAE, 0x01)`. `Documentation/virt/kvm/api.rst`, 4.2.
-    const KVM_CREATE_VM: libc::c_ulong = 0xae01;
-
+/// Lets everyone use KVM, and keeps VMs open as long as the nest lives: KVM patches running code
+/// when its first VM comes and its last goes, its first vCPU without an in-kernel local APIC, and its
+/// first with one that is not enabled yet. QEMU's multi-threaded TCG can then go on to execute the
+/// breakpoint that stood there for a moment, and the nest hangs or panics.
+fn keep_vms() -> Result<()> {
     let path = "/dev/kvm";
     let kvm = File::options().read(true).write(true).open(path).with_context(|| {
         format!("cannot open {path}: does this QEMU emulate SVM, and has this kernel kvm-amd?")
     })?;
     fs::set_permissions(path, Permissions::from_mode(0o666))?;
-    // SAFETY: KVM_CREATE_VM takes a number, and no pointer; `kvm` is open.
-    let vm = unsafe { libc::ioctl(kvm.as_raw_fd(), KVM_CREATE_VM, 0) };
-    if vm < 0 {
-        return Err(std::io::Error::last_os_error()).context("KVM_CREATE_VM");
+    for has_apic in [false, true] {
+        let vm = kvm_fd(&kvm, Create::Vm)?;
+        if has_apic {
+            kvm_ioctl(&vm, Create::Irqchip)?;
+        }
+        let vcpu = kvm_fd(&vm, Create::Vcpu)?;
+        // The kernel opens these descriptors close-on-exec, so no command inherits them.
+        std::mem::forget((vm, vcpu));
     }
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else owns it.
-    let vm = unsafe { OwnedFd::from_raw_fd(vm) };
-    // The kernel opens a VM's descriptor close-on-exec, so no command inherits it.
-    std::mem::forget((kvm, vm));
     Ok(())
+}
+
+/// What KVM creates for us, all with the argument 0. `include/uapi/linux/kvm.h`.
+#[derive(Clone, Copy, Debug)]
+#[repr(u64)]
+enum Create {
+    Vm = 0xae01,
+    Vcpu = 0xae41,
+    Irqchip = 0xae60,
+}
+
+fn kvm_ioctl(fd: &impl AsRawFd, what: Create) -> Result<RawFd> {
+    // SAFETY: each of these ioctls takes a number, or nothing, and no pointer; `fd` is open.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), what as libc::c_ulong, 0) };
+    Errno::result(result).with_context(|| format!("KVM cannot create: {what:?}"))
+}
+
+fn kvm_fd(fd: &impl AsRawFd, what: Create) -> Result<OwnedFd> {
+    let fd = kvm_ioctl(fd, what)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Opens the virtio-serial port whose name says that it is ours.

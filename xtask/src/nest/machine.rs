@@ -11,11 +11,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, bail};
 use nest_agent::{Frames, FromNest, PORT_NAME, ToNest, VERSION, encode};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::Pid;
+use thiserror::Error;
 
 use super::places::Places;
 use super::programs;
@@ -34,6 +35,11 @@ const MOUNT_OPTIONS: &str = "trans=virtio,version=9p2000.L,msize=524288,cache=lo
 const KERNEL_PARAMETERS: &str = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check \
     random.trust_cpu=on cryptomgr.notests=1 8250.nr_uarts=1 audit=0 apparmor=0 lsm= nokaslr \
     ipv6.disable=1 mitigations=off";
+
+/// The emulated machine failed, not what was to run in it. With all that it said.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct MachineFailed(String);
 
 /// A running nest. It goes when this is dropped, and when this process dies.
 pub struct Machine {
@@ -187,18 +193,18 @@ impl Machine {
 
     /// An error that shows the last that the machine said.
     pub fn failure(&self, what: &str) -> Error {
-        let (qemu, console) = (last_lines(&self.words), last_lines(&self.console));
+        let (qemu, console) = (last_words(&self.words), last_words(&self.console));
         let mut text = what.to_owned();
         if !qemu.is_empty() {
             text += &format!("\n  QEMU's last words:{qemu}");
         }
         if !console.is_empty() {
-            text += &format!("\n  the last lines of its console:{console}");
+            text += &format!("\n  what its console showed last:{console}");
         }
         if qemu.contains("is not a valid device model") || qemu.contains("fsdev") {
             text += "\n  this QEMU lacks a device that the nest needs: install the full package";
         }
-        anyhow!("{text}")
+        MachineFailed(text).into()
     }
 }
 
@@ -210,19 +216,23 @@ impl Drop for Machine {
     }
 }
 
-/// The end of a log, as [`programs::indented`] shows it.
-fn last_lines(log: &File) -> String {
-    const ENOUGH: u64 = 4096;
+/// The end of a log, as [`programs::indented`] shows it, or all that a kernel in trouble said.
+fn last_words(log: &File) -> String {
     let length = log.metadata().map_or(0, |data| data.len());
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 1024];
-    let mut at = length.saturating_sub(ENOUGH);
+    let start = length.saturating_sub(64 << 10);
+    let mut bytes = vec![0; (length - start) as usize];
     // QEMU shares our place in the file: read without moving it.
-    while let Ok(count @ 1..) = log.read_at(&mut buffer, at) {
-        bytes.extend_from_slice(&buffer[..count]);
-        at += count as u64;
-    }
-    programs::indented(&String::from_utf8_lossy(&bytes))
+    let count = log.read_at(&mut bytes, start).unwrap_or(0);
+    let text = String::from_utf8_lossy(&bytes[..count]);
+    trouble(&text).map_or_else(|| programs::indented(&text), programs::all_indented)
+}
+
+/// What a kernel says from its first complaint on: the cause comes first, and how it ended last.
+fn trouble(console: &str) -> Option<&str> {
+    const BEGINNINGS: [&str; 4] = ["Kernel panic", "BUG:", "Oops", "general protection fault"];
+    let at = BEGINNINGS.iter().filter_map(|beginning| console.find(beginning)).min()?;
+    let line = console[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    Some(&console[line..])
 }
 
 fn arguments(pieces: &Pieces) -> Vec<OsString> {
@@ -249,4 +259,18 @@ fn arguments(pieces: &Pieces) -> Vec<OsString> {
     add("-initrd", pieces.initramfs.clone().into());
     add("-append", format!("{KERNEL_PARAMETERS} nest.9p={MOUNT_OPTIONS}").into());
     arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_shown_from_its_beginning() {
+        let console =
+            "[ 1.0] fine\n[ 2.0] BUG: unable to handle\n[ 2.1] RIP\n[ 2.2] Kernel panic\n";
+        assert_eq!(trouble(console), Some(&console[12..]));
+        assert_eq!(trouble("Oops"), Some("Oops"));
+        assert_eq!(trouble("all is well\n"), None);
+    }
 }

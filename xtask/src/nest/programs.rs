@@ -85,15 +85,27 @@ pub fn tail(log: &Path) -> String {
 
 /// The last lines of a text, each on a line of its own, indented.
 pub fn indented(text: &str) -> String {
+    let lines = printable_lines(text);
+    joined(&lines[lines.len().saturating_sub(TAIL_LINES)..])
+}
+
+/// The same of all its lines.
+pub fn all_indented(text: &str) -> String {
+    joined(&printable_lines(text))
+}
+
+fn printable_lines(text: &str) -> Vec<String> {
     let printable = |line: &str| -> String {
         line.chars().filter(|character| !character.is_control()).collect()
     };
-    let lines: Vec<String> = text
-        .lines()
+    text.lines()
         .map(|line| printable(line).trim_end().to_owned())
         .filter(|line| !line.is_empty())
-        .collect();
-    lines[lines.len().saturating_sub(TAIL_LINES)..].iter().fold(String::new(), |mut text, line| {
+        .collect()
+}
+
+fn joined(lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |mut text, line| {
         let _ = write!(text, "\n  | {line}");
         text
     })
