@@ -60,7 +60,7 @@ int program_load(const char *name, uint32_t *directory, uint32_t *entry)
 
         const struct elf_segment *segment = (const struct elf_segment *)(file + elf->segments);
         for (int i = 0; i < elf->segment_count; i++, segment++) {
-                if (segment->type != SEGMENT_LOAD)
+                if (segment->type != SEGMENT_LOAD || segment->memory_bytes == 0)
                         continue;
                 if (segment->offset > bytes || segment->file_bytes > bytes - segment->offset ||
                     segment->file_bytes > segment->memory_bytes ||
