@@ -1,10 +1,10 @@
-/* Printing by hypercall, for guests that print much. */
+/* Printing, for programs that print much. */
 #ifndef PRINT_H
 #define PRINT_H
 
-#include "hypercall.h"
-
 #ifdef __ASSEMBLER__
+
+#include "hypercall.h"
 
 /* Macros, each for the two or three lines of a hypercall.
  * They want DX = HYPERCALL_PORT and overwrite AL and BX, as those lines would. */
@@ -28,8 +28,18 @@
 
 #else
 
-/* A little printf: it knows %s, %u, and %x, which here always has 8 digits. */
+#include <stdarg.h>
+
+/* Writes one character: runtime/putchar.c does, by hypercall. The 1K OS's kernel and its programs
+ * have their own. */
+void putchar(char character);
+
+/* A little printf, through putchar: it knows %c, %s, %u, %d, %%, and %x, which here always has 8
+ * digits. %8s puts a text, or %8u and %8d a number, at the right of 8 columns, %-8s at the left. */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same, for a function that has such arguments itself. */
+void print_arguments(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
 #endif
 

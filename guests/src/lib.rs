@@ -1,6 +1,7 @@
 //! The programs that run inside the VM, handed out as bytes.
 //!
-//! Each is a file in `src/MODE/`, built by `build.rs`, which also writes the table [`GUESTS`].
+//! Most are a file in `src/MODE/`; one, the 1K OS, is the folder `os-1k/` of the workspace. `build/`
+//! builds them, and writes the table [`GUESTS`].
 
 pub mod hypercall;
 
@@ -42,6 +43,12 @@ pub enum Mode {
     /// That may be before the guest has set up the PICs, which forget it: look at port 0x64 before
     /// the first sleep. `hlt` waits for an interrupt, so the guest ends by `HC_EXIT`.
     Interrupts,
+    /// An ELF file for the machine of [`Mode::Interrupts`], but loaded and started as the Multiboot
+    /// specification 0.6.96 says: segments where the ELF headers want them, flat protected mode
+    /// without paging, `EIP` at the entry point, `EAX` = 0x2badb002, and in `EBX` the address of
+    /// the information structure, which has the size of memory, one module, [`DISK`], and the boot
+    /// loader's name, "mini-kvm". No stack and no GDT: the guest brings its own.
+    Multiboot,
 }
 
 impl fmt::Display for Mode {
@@ -51,6 +58,7 @@ impl fmt::Display for Mode {
             Self::Protected => "protected",
             Self::Paging => "paging",
             Self::Interrupts => "interrupts",
+            Self::Multiboot => "multiboot",
         })
     }
 }
@@ -58,8 +66,13 @@ impl fmt::Display for Mode {
 /// All guests, by mode and then by name.
 pub const GUESTS: &[Guest] = include!(concat!(env!("OUT_DIR"), "/table.rs"));
 
+/// The disk of the 1K OS: a ustar archive without folders, of its text files and then of its
+/// programs, which are ELF files named without an extension (`shell`).
+pub const DISK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/disk.tar"));
+
 /// Where the guests' ELF files are, each as `MODE/NAME.elf`: the same bytes as the image, with the
-/// symbols and line numbers that `objdump` and `gdb` want.
+/// symbols and line numbers that `objdump` and `gdb` want. The programs of the 1K OS are there too,
+/// as `os-1k/NAME.elf`.
 pub const ELF_DIR: &str = concat!(env!("OUT_DIR"), "/guests");
 
 /// How alike two names must be (0 to 1, Jaro-Winkler) for one to be offered for the other: a
@@ -100,12 +113,14 @@ fn of_modes(modes: &[Mode]) -> impl Iterator<Item = &'static Guest> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::io::Read;
     use std::path::Path;
 
     use super::*;
 
     const REAL: &[Mode] = &[Mode::Real];
-    const ALL: &[Mode] = &[Mode::Real, Mode::Protected, Mode::Paging, Mode::Interrupts];
+    const ALL: &[Mode] =
+        &[Mode::Real, Mode::Protected, Mode::Paging, Mode::Interrupts, Mode::Multiboot];
 
     #[test]
     fn names_are_unique() {
@@ -132,6 +147,51 @@ mod tests {
     #[test]
     fn minimal_is_one_hlt() {
         assert_eq!(find("minimal", REAL).unwrap().image, [0xf4]);
+    }
+
+    /// Multiboot specification 0.6.96, 3.1: the header is in the first 8 KiB of the file, and its
+    /// checksum makes the sum of its first three fields 0.
+    #[test]
+    fn the_os_has_a_multiboot_header() {
+        let image = find("os-1k", &[Mode::Multiboot]).unwrap().image;
+        assert_eq!(image[..5], *b"\x7fELF\x01", "not an ELF32 file");
+        let words: Vec<_> = image[..8192.min(image.len())]
+            .chunks_exact(4)
+            .map(|word| u32::from_le_bytes(word.try_into().unwrap()))
+            .collect();
+        assert!(words.windows(3).any(|header| {
+            header[0] == 0x1bad_b002
+                && header.iter().fold(0, |sum: u32, word| sum.wrapping_add(*word)) == 0
+        }));
+    }
+
+    #[test]
+    fn the_disk_has_texts_and_then_programs() {
+        let mut names = Vec::new();
+        let mut programs = Vec::new();
+        for entry in tar::Archive::new(DISK).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let header = entry.header();
+            assert!(header.as_ustar().is_some() && header.entry_type().is_file());
+            assert_eq!(header.mode().unwrap(), 0o644);
+            let zeros = [header.uid(), header.gid(), header.mtime()].map(Result::unwrap);
+            assert_eq!(zeros, [0; 3]);
+
+            let name = entry.path().unwrap().display().to_string();
+            assert!(!name.contains('/'), "{name}");
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            if bytes.starts_with(b"\x7fELF\x01") {
+                let elf = Path::new(ELF_DIR).join("os-1k").join(format!("{name}.elf"));
+                assert!(elf.is_file(), "{} is missing", elf.display());
+                programs.push(name.clone());
+            }
+            names.push(name);
+        }
+        assert!(names.ends_with(&programs), "{names:?}");
+        assert!(programs.is_sorted() && programs.contains(&"shell".to_owned()), "{programs:?}");
+        let different: BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len());
     }
 
     #[test]
