@@ -1,4 +1,4 @@
-# os-1k: a small operating system: processes, files and a shell, in about a thousand lines
+# os-1k: a small operating system: processes, files and a shell, in about a thousand lines.
 #
 # From the first instruction, in 32-bit protected mode without paging, to C code in the higher half.
 #include "x86.h"

@@ -19,7 +19,8 @@ static const char *function_at(uint32_t address)
         return name;
 }
 
-/* Each function has pushed its caller's EBP, just below the address that it returns to. */
+/* Each function has pushed its caller's EBP, just below the address that it returns to: the one
+ * after the call, which may be the next function's. */
 static void print_call_trace(uint32_t eip, uint32_t ebp)
 {
         print("call trace:\n  %x %s\n", eip, function_at(eip));
@@ -27,7 +28,7 @@ static void print_call_trace(uint32_t eip, uint32_t ebp)
                 const uint32_t *frame = (uint32_t *)ebp;
                 if (ebp < KERNEL_BASE || !is_mapped(kernel_directory, ebp, 8, 0))
                         break;
-                print("  %x %s\n", frame[1], function_at(frame[1]));
+                print("  %x %s\n", frame[1], function_at(frame[1] - 1));
                 ebp = frame[0];
         }
 }
