@@ -9,7 +9,7 @@ use guests::Mode;
 use thiserror::Error;
 use vm_memory::GuestAddress;
 
-use crate::elf::{self, ElfError};
+use crate::elf;
 use crate::layout::layout;
 
 /// The modes in which this VMM can start a guest.
@@ -40,8 +40,8 @@ pub enum GuestError {
     Empty { path: PathBuf },
     #[error("{path}: the image has at least {bytes} bytes, there is room for {bytes_max}")]
     TooLarge { path: PathBuf, bytes: u64, bytes_max: usize },
-    #[error("{path}: {cause}")]
-    BadElf { path: PathBuf, cause: ElfError },
+    #[error("{path}: the ELF file cannot be loaded: {cause}")]
+    BadElf { path: PathBuf, cause: anyhow::Error },
     #[error("--disk is for a guest that is alone, and an ELF file\n  os-1k is one")]
     NoUseForDisk,
     #[error("{guests} guests are too many: up to {vcpus} run side by side, a vCPU each")]

@@ -22,11 +22,7 @@ const FLAT: Layout = Layout {
 };
 
 /// The first page is for our tables, and the disk is the last MiB.
-const MULTIBOOT: Layout = Layout {
-    memory_bytes: 16 << 20,
-    image: GuestAddress(0x1000),
-    image_bytes_max: DISK_ADDRESS.0 as usize - 0x1000,
-};
+const MULTIBOOT: Layout = Layout { image_bytes_max: DISK_ADDRESS.0 as usize - 0x1000, ..FLAT };
 
 /// A tar archive, as long as there is nothing else to do with this memory.
 pub const DISK_ADDRESS: GuestAddress = GuestAddress(15 << 20);

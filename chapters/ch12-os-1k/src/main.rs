@@ -43,7 +43,7 @@ use crate::console::Console;
 use crate::disk::Disk;
 use crate::guest::{GuestError, Image, MODES, Segment, load_image, parse_mode};
 use crate::kvm::{open_kvm, require_capabilities};
-use crate::layout::{GDT_ADDRESS, MULTIBOOT_ADDRESS, PAGE_DIRECTORY_ADDRESS, layout};
+use crate::layout::{DISK_ADDRESS, GDT_ADDRESS, MULTIBOOT_ADDRESS, PAGE_DIRECTORY_ADDRESS, layout};
 use crate::terminal::RawMode;
 use crate::vcpu::Stop;
 use crate::vm::Vm;
@@ -143,13 +143,7 @@ fn name(id: usize, options: &Options) -> String {
 }
 
 /// Runs a guest to its end, in the thread that its vCPU stays in. KVM API document, 1.
-fn run_guest(
-    kvm: &Kvm,
-    id: usize,
-    image: &Image,
-    disk: &Disk,
-    options: &Options,
-) -> Result<u8> {
+fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options) -> Result<u8> {
     let guest = name(id, options);
     let layout = layout(image.mode);
     let vm = Vm::new(kvm, &[(GuestAddress(0), layout.memory_bytes)])?;
@@ -175,7 +169,7 @@ fn run_guest(
                 vcpu.enable_paging()?;
             }
             if image.mode == Mode::Multiboot {
-                disk.load(&vm.memory)?;
+                vm.memory.write_slice(&disk.bytes, DISK_ADDRESS).context("the disk")?;
                 multiboot::write(&vm.memory)?;
                 vcpu.hand_over(multiboot::MAGIC, MULTIBOOT_ADDRESS)?;
             }
