@@ -12,7 +12,7 @@ static void read_kernel(void)
 
 static void write_text(void)
 {
-        *(volatile char *)write_text = 0;
+        *(volatile char *)read_kernel = 0;
 }
 
 static void jump_to_null(void)

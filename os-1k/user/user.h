@@ -77,7 +77,7 @@ const char *error_text(int error);
  * less than 0 if there are no more lines, after Ctrl-D, or none for this process. */
 int read_line(char *line, int size);
 
-/* Ends the first word of *text with a 0, and moves *text to what follows. NULL if there is none. */
+/* The first word of *text, now with a 0 at its end, or NULL; *text moves on to what follows it. */
 char *next_word(char **text);
 
 /* Reads digits at `text`. Returns where they end, NULL if there are none or they need 33 bits. */
