@@ -8,8 +8,7 @@ static const char *const names[] = {
         "#GP, not for programs", "#PF", "", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
 };
 
-/* The bits of a page fault's error code. SDM Vol. 3A, 4.7. */
-#define FAULT_NOT_ALLOWED 0x1           /* rather than not mapped */
+/* A bit of a page fault's error code. SDM Vol. 3A, 4.7. */
 #define FAULT_WRITE 0x2
 
 static const char *place(uint32_t address)
@@ -28,8 +27,8 @@ static void kill(const struct trap_frame *frame)
         print("[%d %s] killed at %x: ", current->id, current->name, frame->eip);
         if (frame->vector == EXCEPTION_PAGE_FAULT) {
                 uint32_t address = read_cr2(), error = frame->error_code;
-                const char *access = address == frame->eip ? "jump to" :
-                                     error & FAULT_WRITE ? "write to" : "read from";
+                const char *access = error & FAULT_WRITE ? "write to" :
+                                     address == frame->eip ? "jump to" : "read from";
                 bool is_own = is_mapped(current->directory, address, 1, USER);
                 print("%s %x, %s\n", access, address, is_own ? "read-only" : place(address));
         } else if (frame->vector < sizeof names / sizeof *names) {

@@ -3,7 +3,7 @@
 #include "string.h"
 #include "user.h"
 
-#define STATUS_MAX 63                   /* the VMM has a meaning for what is above */
+#define STATUS_MAX 62                   /* 63 is a kernel panic's, those above are the VMM's */
 #define WRITE_BYTES 4096                /* what can be typed into a file */
 #define JOBS 8
 
