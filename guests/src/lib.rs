@@ -49,6 +49,14 @@ pub enum Mode {
     /// the information structure, which has the size of memory, one module, [`DISK`], and the boot
     /// loader's name, "mini-kvm". No stack and no GDT: the guest brings its own.
     Multiboot,
+    /// 64-bit long mode in ring 0: 16 MiB of memory, the image at 0x1000, where `RIP` is, room for
+    /// it up to 0x100000; `RSP` at the top, a multiple of 16 (so that a `call` leaves it as the ABI
+    /// wants it). All memory is mapped twice by 4-level tables at 0x100000 (the PML4 first), in
+    /// 4 KiB pages that are writable and executable and the supervisor's: at virtual address 0,
+    /// where `RIP` and `RSP` are, and at 0xffff800000000000. A GDT at 0x500, 0x08 for code and 0x10
+    /// for data; an IDT at 0x800 that reports exceptions to the VMM. SSE is enabled, CPUID is the
+    /// host's. Interrupts are off and there are no interrupt controllers: `hlt` ends the guest.
+    Long,
 }
 
 impl fmt::Display for Mode {
@@ -59,6 +67,7 @@ impl fmt::Display for Mode {
             Self::Paging => "paging",
             Self::Interrupts => "interrupts",
             Self::Multiboot => "multiboot",
+            Self::Long => "long",
         })
     }
 }
@@ -120,7 +129,7 @@ mod tests {
 
     const REAL: &[Mode] = &[Mode::Real];
     const ALL: &[Mode] =
-        &[Mode::Real, Mode::Protected, Mode::Paging, Mode::Interrupts, Mode::Multiboot];
+        &[Mode::Real, Mode::Protected, Mode::Paging, Mode::Interrupts, Mode::Multiboot, Mode::Long];
 
     #[test]
     fn names_are_unique() {
