@@ -1,12 +1,14 @@
 //! The guests in Rust, compiled as far as a library: the C compiler driver links them, like all
 //! others.
 
+use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
 use crate::Failure;
-use crate::files::{is_up_to_date, modified};
+use crate::files::{about_path, from_root, is_up_to_date, modified};
 use crate::tools::{RUSTC_OPTIONS, Tools};
 
 /// What they have in place of `std`.
@@ -41,7 +43,8 @@ pub fn library(
     source: &Path,
     library: &Path,
 ) -> Result<(), Failure> {
-    let mut runtime_is = std::ffi::OsString::from("runtime=");
+    check(source)?;
+    let mut runtime_is = OsString::from("runtime=");
     runtime_is.push(&runtime.rlib);
     compile(tools, |rustc| {
         rustc
@@ -51,6 +54,21 @@ pub fn library(
             .arg("-o")
             .arg(library)
     })
+}
+
+/// A guest without these gets errors that do not say so.
+fn check(source: &Path) -> Result<(), Failure> {
+    let text = fs::read_to_string(from_root(source)).map_err(|error| about_path(source, &error))?;
+    for part in ["#![no_std]", "entry!("] {
+        if !text.contains(part) {
+            return Err(vec![
+                format!("{}: `{part}` is missing", source.display()),
+                "  a guest in Rust has `#![no_std]`, `#![no_main]` and `runtime::entry!(main);`"
+                    .into(),
+            ]);
+        }
+    }
+    Ok(())
 }
 
 /// What rustc says are pictures of several lines: they stay together.
