@@ -21,8 +21,8 @@ fn main() {
     println!("CPU: {}", vendor().escape_ascii());
 }
 
-/// By Newton's method. Floating-point numbers live in the SSE registers: without `CR4.OSFXSR` the
-/// first of these instructions is a #UD.
+/// By Newton's method. Numbers with a fraction live in the SSE registers, and compilers like these for
+/// much else: without `CR4.OSFXSR` their first use, in printing 2^40 perhaps, is a #UD.
 fn square_root(number: f64) -> f64 {
     let mut root = black_box(number); // else the compiler does the sum
     for _ in 0..6 {
