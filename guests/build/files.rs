@@ -75,6 +75,10 @@ pub fn is_assembly(path: &Path) -> bool {
     has_extension(path, "S")
 }
 
+pub fn is_rust(path: &Path) -> bool {
+    has_extension(path, "rs")
+}
+
 fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|its| its == extension)
 }

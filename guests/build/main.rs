@@ -7,6 +7,7 @@ mod disk;
 mod files;
 mod guests;
 mod os;
+mod rust;
 mod symbols;
 mod table;
 mod tools;
@@ -25,13 +26,13 @@ fn main() {
     for (folder, _) in guests::MODES {
         println!("cargo::rerun-if-changed=src/{folder}");
     }
-    for folder in ["include", "runtime", "build", "../os-1k"] {
-        println!("cargo::rerun-if-changed={folder}");
+    for path in ["include", "runtime", "src/hypercall.rs", "build", "../os-1k"] {
+        println!("cargo::rerun-if-changed={path}");
     }
 
     // Cargo fails the build for these lines, and shows nothing but them: an exit status of our own
     // would add a page about the build script.
-    for line in build().err().unwrap_or_default() {
+    for line in build().err().unwrap_or_default().iter().flat_map(|message| message.lines()) {
         println!("cargo::error={line}");
     }
 }
@@ -53,7 +54,7 @@ fn build() -> Result<(), Failure> {
 
     let mut table = Vec::new();
     let mut failures = Failure::new();
-    match guests::build(&tools, &elf_dir, shared) {
+    match guests::build(&tools, &out, &elf_dir, shared) {
         Ok(guests) => table.extend(guests),
         Err(failure) => failures.extend(failure),
     }
@@ -64,11 +65,11 @@ fn build() -> Result<(), Failure> {
     if !failures.is_empty() {
         return Err(without_repetition(failures));
     }
-    write_if_changed(&out.join("table.rs"), table::rust(&table).as_bytes())
+    write_if_changed(&out.join("table.rs"), table::rust(table).as_bytes())
 }
 
 /// A missing tool is missing for every guest, a broken file breaks all that it is part of: once said
-/// is enough. A message is a line and the indented ones below it.
+/// is enough. A message is a line and the indented ones below it, or of several lines by itself.
 fn without_repetition(lines: Vec<String>) -> Failure {
     let mut messages: Vec<Vec<String>> = Vec::new();
     for line in lines {

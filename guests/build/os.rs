@@ -18,7 +18,7 @@ use crate::files::{
     write_if_changed,
 };
 use crate::table::{Built, read_about};
-use crate::tools::{CC_OPTIONS, Tools};
+use crate::tools::{BITS_32, CC_OPTIONS, Tools};
 use crate::{Failure, disk, symbols};
 
 const NAME: &str = "os-1k";
@@ -182,7 +182,7 @@ impl Os<'_> {
         output: &Path,
     ) -> Result<(), Failure> {
         self.tools.cc.run(|cc| {
-            cc.args(CC_OPTIONS).args(OPTIONS).arg(format!("-Ios-1k/{folder}"));
+            cc.args(CC_OPTIONS).args(BITS_32).args(OPTIONS).arg(format!("-Ios-1k/{folder}"));
             arguments(cc).arg("-o").arg(output)
         })
     }

@@ -5,7 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Failure;
-use crate::files::{about_path, from_root, is_c};
+use crate::files::{about_path, from_root, is_c, is_rust};
+
+/// The variants of `guests::Mode`, in their order.
+const MODES: [&str; 6] = ["Real", "Protected", "Paging", "Interrupts", "Multiboot", "Long"];
 
 /// A guest that is built, as the table lists it.
 pub struct Built {
@@ -16,8 +19,11 @@ pub struct Built {
     pub image: PathBuf,
 }
 
-/// The Rust expression that lists the guests.
-pub fn rust(table: &[Built]) -> String {
+/// The Rust expression that lists the guests, by mode and then by name.
+pub fn rust(mut table: Vec<Built>) -> String {
+    table.sort_by_key(|guest| {
+        (MODES.iter().position(|mode| *mode == guest.mode), guest.name.clone())
+    });
     let mut rust = String::from("&[\n");
     for Built { name, mode, about, image } in table {
         // Writing to a String cannot fail.
@@ -31,9 +37,13 @@ pub fn rust(table: &[Built]) -> String {
 }
 
 /// What `--list` says of the guest: the first sentence of the header comment `# NAME: …`, in C
-/// `/* NAME: …`.
+/// `/* NAME: …`, in Rust `//! NAME: …`.
 pub fn read_about(name: &str, path: &Path) -> Result<String, Failure> {
-    let comment = if is_c(path) { "/*" } else { "#" };
+    let comment = match path {
+        path if is_c(path) => "/*",
+        path if is_rust(path) => "//!",
+        _ => "#",
+    };
     let source = fs::read_to_string(from_root(path)).map_err(|error| about_path(path, &error))?;
     source
         .lines()

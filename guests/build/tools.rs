@@ -1,4 +1,5 @@
-//! The programs that we call: the C compiler driver, which assembles and links too, and objcopy.
+//! The programs that we call: the C compiler driver, which assembles and links too, the Rust
+//! compiler, and objcopy.
 
 use std::env;
 use std::io::ErrorKind;
@@ -8,12 +9,10 @@ use std::process::Command;
 use crate::Failure;
 use crate::files::from_root;
 
-/// What turns sources into an ELF file. The architecture is named because compilers' defaults
-/// differ from one distribution to the next, and so are the additions to the code that some make
-/// and a guest has no use for. A warning (a constant cut short, say) is an error.
-pub const CC_OPTIONS: [&str; 21] = [
-    "-m32",
-    "-march=i686", // no SSE, which nobody has switched on
+/// What turns sources into an ELF file, together with [`BITS_32`] or [`BITS_64`]. Compilers'
+/// defaults differ from one distribution to the next: the additions to the code that some make, and
+/// a guest has no use for, are named. A warning (a constant cut short, say) is an error.
+pub const CC_OPTIONS: [&str; 18] = [
     "-g",
     "-O1", // more makes a loop a call of memset, which is not there
     "-Wall",
@@ -29,14 +28,42 @@ pub const CC_OPTIONS: [&str; 21] = [
     "-fno-pic",
     "-no-pie",
     "-Wl,--build-id=none",
-    "-Wl,-melf_i386",
     "-Wl,-z,noexecstack",
     "-Wa,--fatal-warnings",
     "-Iguests/include",
 ];
 
+/// What the code is for: also a default that differs.
+pub const BITS_32: &[&str] = &[
+    "-m32",
+    "-march=i686", // no SSE, which nobody has switched on
+    "-Wl,-melf_i386",
+];
+
+pub const BITS_64: &[&str] = &[
+    "-m64",
+    "-march=x86-64", // no AVX, which nobody has switched on
+    "-mno-red-zone", // an exception may push its frame there
+    "-Wl,-melf_x86_64",
+    "-Wl,--gc-sections", // most of Rust's `core`
+];
+
+/// What turns Rust into a 64-bit library. The target is the host's own, whose `core` is there.
+pub const RUSTC_OPTIONS: [&str; 9] = [
+    "--edition=2024",
+    "-Dwarnings",
+    "-g",
+    "-Copt-level=s",
+    "-Cpanic=abort",
+    "-Cforce-unwind-tables=no",
+    "-Crelocation-model=static",
+    "-Ctarget-cpu=x86-64",
+    "-Cno-redzone=yes",
+];
+
 pub struct Tools {
     pub cc: Tool,
+    pub rustc: Tool,
     pub objcopy: Tool,
 }
 
@@ -44,13 +71,14 @@ impl Tools {
     pub fn find() -> Self {
         Self {
             cc: Tool::new("CC", "cc", "C compiler driver", "gcc"),
+            rustc: Tool::new("RUSTC", "rustc", "Rust compiler", "rustc"), // Cargo names its own
             objcopy: Tool::new("OBJCOPY", "objcopy", "program", "binutils"),
         }
     }
 
     /// Which they are: with others, everything is built again.
     pub fn names(&self) -> String {
-        format!("{}\n{}\n", self.cc.command, self.objcopy.command)
+        [&self.cc, &self.rustc, &self.objcopy].map(|tool| format!("{}\n", tool.command)).concat()
     }
 }
 

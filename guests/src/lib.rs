@@ -49,6 +49,14 @@ pub enum Mode {
     /// the information structure, which has the size of memory, one module, [`DISK`], and the boot
     /// loader's name, "mini-kvm". No stack and no GDT: the guest brings its own.
     Multiboot,
+    /// 64-bit long mode in ring 0: 16 MiB of memory, the image at 0x1000, where `RIP` is, room for
+    /// it up to 0x100000; `RSP` at the top, a multiple of 16 (so that a `call` leaves it as the ABI
+    /// wants it). All memory is mapped twice by 4-level tables at 0x100000 (the PML4 first), in
+    /// 4 KiB pages that are writable and executable and the supervisor's: at virtual address 0,
+    /// where `RIP` and `RSP` are, and at 0xffff800000000000. A GDT at 0x500, 0x08 for code and 0x10
+    /// for data; an IDT at 0x800 that reports exceptions to the VMM. SSE is enabled, CPUID is the
+    /// host's. Interrupts are off and there are no interrupt controllers: `hlt` ends the guest.
+    Long,
 }
 
 impl fmt::Display for Mode {
@@ -59,6 +67,7 @@ impl fmt::Display for Mode {
             Self::Paging => "paging",
             Self::Interrupts => "interrupts",
             Self::Multiboot => "multiboot",
+            Self::Long => "long",
         })
     }
 }
@@ -113,14 +122,16 @@ fn of_modes(modes: &[Mode]) -> impl Iterator<Item = &'static Guest> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
     use std::io::Read;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
 
     use super::*;
 
     const REAL: &[Mode] = &[Mode::Real];
     const ALL: &[Mode] =
-        &[Mode::Real, Mode::Protected, Mode::Paging, Mode::Interrupts, Mode::Multiboot];
+        &[Mode::Real, Mode::Protected, Mode::Paging, Mode::Interrupts, Mode::Multiboot, Mode::Long];
 
     #[test]
     fn names_are_unique() {
@@ -142,6 +153,37 @@ mod tests {
             let elf = Path::new(ELF_DIR).join(mode.to_string()).join(format!("{name}.elf"));
             assert!(elf.is_file(), "{} is missing", elf.display());
         }
+    }
+
+    /// ELF64: `e_machine` is at 18, 62 is x86-64; `e_entry` is at 24.
+    #[test]
+    fn long_mode_guests_are_64_bit_code_that_begins_at_0x1000() {
+        for Guest { name, image, .. } in of_modes(&[Mode::Long]) {
+            let elf = fs::read(Path::new(ELF_DIR).join(format!("long/{name}.elf"))).unwrap();
+            assert_eq!(elf[..5], *b"\x7fELF\x02", "{name}");
+            assert_eq!(elf[18..20], 62_u16.to_le_bytes(), "{name}");
+            assert_eq!(elf[24..32], 0x1000_u64.to_le_bytes(), "{name}");
+            assert!(image.len() <= 0x10_0000 - 0x1000, "{name}");
+        }
+    }
+
+    /// `cargo fmt` does not know them.
+    #[test]
+    fn guests_in_rust_are_formatted() {
+        let mut rustfmt = Command::new("rustfmt");
+        if !rustfmt.arg("--version").output().is_ok_and(|output| output.status.success()) {
+            return;
+        }
+        let files = ["src/long", "runtime"].map(|folder| fs::read_dir(folder).unwrap());
+        let mut files: Vec<PathBuf> =
+            files.into_iter().flatten().map(|it| it.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+        assert!(!files.is_empty());
+
+        let check = ["--check", "--edition=2024"];
+        let output = Command::new("rustfmt").args(check).args(files).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
     }
 
     #[test]
