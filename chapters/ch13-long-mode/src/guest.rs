@@ -44,7 +44,7 @@ pub enum GuestError {
     BadElf { path: PathBuf, cause: anyhow::Error },
     #[error("--disk is for a guest that is alone, and an ELF file\n  os-1k is one")]
     NoUseForDisk,
-    #[error("--break is for guests in long mode\n  hello64 is one, rust64 another")]
+    #[error("--break is for guests in long mode: hello64, rust64")]
     NothingToBreak,
     #[error("{guests} guests are too many: up to {vcpus} run side by side, a vCPU each")]
     TooMany { guests: usize, vcpus: usize },

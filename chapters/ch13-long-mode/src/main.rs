@@ -105,11 +105,8 @@ fn run(options: &Options) -> Result<u8> {
         let bytes = layout(Mode::Paging).memory_bytes;
         let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), bytes)])?;
         let is_long = options.mode == Mode::Long || address > u32::MAX.into();
-        if is_long {
-            paging64::write(&memory)?
-        } else {
-            paging::write(&memory)?
-        }
+        let written = if is_long { paging64::write(&memory) } else { paging::write(&memory) };
+        written?;
         let levels = if is_long { LEVELS_LONG } else { LEVELS_32_BIT };
         write!(stdout(), "{}", walk(levels, PAGE_DIRECTORY_ADDRESS.0, address, &memory).0)?;
         return Ok(exit::SUCCESS);

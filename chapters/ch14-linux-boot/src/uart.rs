@@ -3,12 +3,19 @@
 //! Registers: data sheet of the National Semiconductor PC16550D, section 8.
 
 use std::io::{self, Write};
+use std::mem;
+
+use vm_superio::serial::NoEvents;
+use vm_superio::{Serial, Trigger};
 
 use crate::console::Console;
 
 /// Written: the byte to transmit. The first serial port of a PC has been here since 1981.
 /// Read: the byte received.
 pub const DATA: u16 = 0x3f8;
+
+/// The last of its eight registers.
+pub const LAST: u16 = DATA + 7;
 
 /// Read: the bits below.
 pub const LINE_STATUS: u16 = 0x3fd;
@@ -18,60 +25,37 @@ const DATA_READY: u8 = 1 << 0;
 /// The next byte may be written, and the one before has left. Ours always has.
 const TRANSMITTER_EMPTY: u8 = 1 << 5 | 1 << 6;
 
-/// The first of eight registers: `DATA`.
-const REGISTERS: u16 = 8;
-/// Which interrupts there were, and whether there are FIFOs. Written: switches them on.
-const FIFO_CONTROL: u16 = 2;
-const FIFO_ENABLE: u8 = 1 << 0;
-const NO_INTERRUPT: u8 = 1 << 0;
-const HAS_FIFOS: u8 = 0b11 << 6;
-/// Its bit 7 makes two other registers of the first two: how fast to be.
-const LINE_CONTROL: u16 = 3;
-const DIVISOR_LATCH_ACCESS: u8 = 1 << 7;
-const LINE_STATUS_OFFSET: u16 = LINE_STATUS - DATA;
-/// Somebody is at the other end: carrier, data set ready, clear to send.
-const MODEM_STATUS: u16 = 6;
-const CONNECTED: u8 = 0b1011 << 4;
+/// All of its registers, for a driver that looks at them.
+pub struct Uart(Serial<NoInterrupt, NoEvents, Vec<u8>>);
 
-/// All of the registers, for a driver that looks at them. Most only remember what is written.
-#[derive(Default)]
-pub struct Uart {
-    registers: [u8; REGISTERS as usize],
+/// Whoever drives it has to ask it.
+struct NoInterrupt;
+
+impl Trigger for NoInterrupt {
+    type E = io::Error;
+
+    fn trigger(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Uart {
-    /// The register at a port, if it is one of ours.
-    pub fn register(port: u16) -> Option<u16> {
-        port.checked_sub(DATA).filter(|register| *register < REGISTERS)
-    }
-
-    fn has(&self, register: u16, bit: u8) -> bool {
-        self.registers[usize::from(register)] & bit != 0
+    pub fn new() -> Self {
+        Self(Serial::new(NoInterrupt, Vec::new()))
     }
 
     pub fn write(
         &mut self,
-        register: u16,
+        port: u16,
         byte: u8,
         console: &mut Console<impl Write>,
     ) -> io::Result<()> {
-        if register == 0 && !self.has(LINE_CONTROL, DIVISOR_LATCH_ACCESS) {
-            return console.print(&[byte]);
-        }
-        self.registers[usize::from(register)] = byte;
-        Ok(())
+        self.0.write((port - DATA) as u8, byte).map_err(io::Error::other)?;
+        console.print(&mem::take(self.0.writer_mut()))
     }
 
-    pub fn read(&self, register: u16, console: &mut Console<impl Write>) -> io::Result<u8> {
-        Ok(match register {
-            0 if !self.has(LINE_CONTROL, DIVISOR_LATCH_ACCESS) => console.read(),
-            FIFO_CONTROL if self.has(FIFO_CONTROL, FIFO_ENABLE) => NO_INTERRUPT | HAS_FIFOS,
-            FIFO_CONTROL => NO_INTERRUPT,
-            LINE_STATUS_OFFSET if console.has_input_now()? => TRANSMITTER_EMPTY | DATA_READY,
-            LINE_STATUS_OFFSET => TRANSMITTER_EMPTY,
-            MODEM_STATUS => CONNECTED,
-            other => self.registers[usize::from(other)],
-        })
+    pub fn read(&mut self, port: u16) -> u8 {
+        self.0.read((port - DATA) as u8)
     }
 }
 

@@ -146,7 +146,7 @@ impl Vcpu {
         (special.ds, special.es, special.ss) = (data, data, data);
         self.fd.set_sregs(&special).context("KVM_SET_SREGS")?;
         general.rsi = ZERO_PAGE_ADDRESS.raw_value();
-        self.uart = Some(Uart::default());
+        self.uart = Some(Uart::new());
         self.fd.set_regs(&general).context("KVM_SET_REGS")
     }
 
@@ -193,20 +193,21 @@ impl Vcpu {
             }
             match exit {
                 VcpuExit::IoOut(keyboard::STATUS, [keyboard::RESET]) => return Ok(Stop::Reset),
-                VcpuExit::IoOut(port, &[byte]) if let Some(uart) = &mut self.uart => {
-                    if let Some(register) = Uart::register(port) {
-                        uart.write(register, byte, console)?;
-                    }
+                VcpuExit::IoOut(port @ uart::DATA..=uart::LAST, &[byte])
+                    if let Some(uart) = &mut self.uart =>
+                {
+                    uart.write(port, byte, console)?;
                 }
-                VcpuExit::IoIn(port, bytes) if let Some(uart) = &self.uart => {
-                    bytes.fill(match (port, Uart::register(port)) {
-                        (_, Some(register)) => uart.read(register, console)?,
-                        (keyboard::STATUS, _) => 0,
-                        _ => NOBODY,
-                    });
+                VcpuExit::IoIn(port @ uart::DATA..=uart::LAST, bytes)
+                    if let Some(uart) = &mut self.uart =>
+                {
+                    bytes.fill(uart.read(port));
+                }
+                VcpuExit::IoIn(keyboard::STATUS, bytes) if self.uart.is_some() => bytes.fill(0),
+                VcpuExit::IoIn(_, bytes) | VcpuExit::MmioRead(_, bytes) if self.uart.is_some() => {
+                    bytes.fill(NOBODY);
                 }
                 VcpuExit::IoOut(..) | VcpuExit::MmioWrite(..) if self.uart.is_some() => {}
-                VcpuExit::MmioRead(_, bytes) if self.uart.is_some() => bytes.fill(NOBODY),
                 // More than one byte if the guest says `rep outsb`.
                 VcpuExit::IoOut(uart::DATA, bytes) => console.print(bytes)?,
                 VcpuExit::IoIn(uart::DATA, bytes) => bytes.fill_with(|| console.read()),
