@@ -57,6 +57,9 @@ pub enum Mode {
     /// for data; an IDT at 0x800 that reports exceptions to the VMM. SSE is enabled, CPUID is the
     /// host's. Interrupts are off and there are no interrupt controllers: `hlt` ends the guest.
     Long,
+    /// A Linux kernel, a bzImage, started as the 64-bit boot protocol of Linux/x86 says. No built-in
+    /// guest is one.
+    Linux,
 }
 
 impl fmt::Display for Mode {
@@ -68,6 +71,7 @@ impl fmt::Display for Mode {
             Self::Interrupts => "interrupts",
             Self::Multiboot => "multiboot",
             Self::Long => "long",
+            Self::Linux => "linux",
         })
     }
 }

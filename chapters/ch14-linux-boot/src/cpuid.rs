@@ -8,14 +8,10 @@ use kvm_ioctls::Kvm;
 const FEATURES: u32 = 0x1;
 /// In its `ECX`: this is no real machine. AMD64 APM Vol. 3, E.3.2.
 const HYPERVISOR: u32 = 1 << 31;
-/// The timer of the local APIC may be set to a time; KVM's can, and leaves it to us to say so.
-const TSC_DEADLINE: u32 = 1 << 24;
 /// In its `EBX`, the highest byte: the local APIC's id.
 const APIC_ID_SHIFT: u32 = 24;
-
-/// Topology: both have the x2APIC id in `EDX`.
-const TOPOLOGY: u32 = 0xb;
-const TOPOLOGY_V2: u32 = 0x1f;
+/// Topology, in two versions: `EDX` is the x2APIC id.
+const TOPOLOGY: [u32; 2] = [0xb, 0x1f];
 
 /// What vCPU `id` is: all that KVM supports, on a CPU with this number.
 pub fn of_vcpu(kvm: &Kvm, id: u8) -> Result<CpuId> {
@@ -26,9 +22,9 @@ pub fn of_vcpu(kvm: &Kvm, id: u8) -> Result<CpuId> {
             FEATURES => {
                 // KVM has left here the id of the CPU that it happened to ask.
                 entry.ebx = entry.ebx & !(0xff << APIC_ID_SHIFT) | u32::from(id) << APIC_ID_SHIFT;
-                entry.ecx |= HYPERVISOR | TSC_DEADLINE;
+                entry.ecx |= HYPERVISOR;
             }
-            TOPOLOGY | TOPOLOGY_V2 => entry.edx = id.into(),
+            leaf if TOPOLOGY.contains(&leaf) => entry.edx = id.into(),
             _ => {}
         }
     }

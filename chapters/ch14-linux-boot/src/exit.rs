@@ -38,7 +38,6 @@ pub fn failure(error: &anyhow::Error) -> u8 {
         None => match error.downcast_ref::<GuestError>() {
             Some(GuestError::Unknown { .. } | GuestError::TooMany { .. }) => USAGE,
             Some(GuestError::NoUseForDisk | GuestError::NothingToBreak) => USAGE,
-            Some(GuestError::CommandLineTooLong { .. }) => USAGE,
             Some(_) => BAD_INPUT,
             None if error.is::<DiskError>() => BAD_INPUT,
             None => NO_USABLE_KVM,

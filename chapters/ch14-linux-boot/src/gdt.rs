@@ -24,7 +24,7 @@ pub const FLAT: [u64; 3] =
 /// The same for long mode.
 pub const LONG: [u64; 3] = [0, descriptor(0, ALL_PAGES, CODE, PAGES_64_BIT), FLAT[2]];
 
-/// The same where Linux's boot protocol has them.
+/// The same where Linux's boot protocol wants them.
 pub const LINUX: [u64; 4] = [0, 0, LONG[1], LONG[2]];
 pub const BOOT_CS: u16 = 2 << 3;
 pub const BOOT_DS: u16 = 3 << 3;

@@ -42,13 +42,13 @@ pub enum GuestError {
     TooLarge { path: PathBuf, bytes: u64, bytes_max: usize },
     #[error("{path}: the ELF file cannot be loaded: {cause}")]
     BadElf { path: PathBuf, cause: anyhow::Error },
-    #[error("{path}: Linux cannot be booted: {cause}")]
+    #[error("{path}: this kernel cannot be booted: {cause}")]
     BadKernel { path: PathBuf, cause: anyhow::Error },
-    #[error("the command line has {bytes} bytes, this kernel takes up to {bytes_max}")]
-    CommandLineTooLong { bytes: usize, bytes_max: usize },
+    #[error("no kernel is named\n  name one: --kernel FILE, or let cargo run fetch one")]
+    NoKernel,
     #[error("--disk is for a guest that is alone, and an ELF file\n  os-1k is one")]
     NoUseForDisk,
-    #[error("--break is for guests in long mode\n  hello64 is one, rust64 another")]
+    #[error("--break is for guests in long mode: hello64, rust64")]
     NothingToBreak,
     #[error("{guests} guests are too many: up to {vcpus} run side by side, a vCPU each")]
     TooMany { guests: usize, vcpus: usize },

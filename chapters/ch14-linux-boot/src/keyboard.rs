@@ -15,7 +15,7 @@ pub const DATA: u16 = 0x60;
 /// Read: the bit below.
 pub const STATUS: u16 = 0x64;
 
-/// Written to `STATUS`: pulls the CPU's reset line. Intel 8042.
+/// Written to `STATUS`: pulls the CPU's reset line.
 pub const RESET: u8 = 0xfe;
 
 /// A scancode waits.

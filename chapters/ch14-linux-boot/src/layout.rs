@@ -43,35 +43,17 @@ pub const IDT_ADDRESS: GuestAddress = GuestAddress(0x800);
 /// Above the image; the page tables follow.
 pub const PAGE_DIRECTORY_ADDRESS: GuestAddress = GuestAddress(0x10_0000);
 
-/// For Linux: what a PC's firmware leaves free below 1 MiB, and above.
+/// For Linux: where a PC's memory ends below the video memory, and where it goes on.
 pub const LOW_MEMORY_END: u64 = 0x9_fc00;
 pub const HIGH_MEMORY_START: u64 = 0x10_0000;
+/// From 3 GiB on a PC has devices: its local APIC, for one. We have no memory above them.
+pub const MEMORY_BYTES_MAX: u64 = 3 << 30;
 
-/// Above what we have below 0x1000. Any page will do.
+/// Above what is below 0x1000, in any page.
 pub const ZERO_PAGE_ADDRESS: GuestAddress = GuestAddress(0x7000);
-
-/// Six page tables, to begin with.
-pub const IDENTITY_ADDRESS: GuestAddress = GuestAddress(0x9000);
-
-/// Above them.
+/// Above that, and more than kernels take.
 pub const COMMAND_LINE_ADDRESS: GuestAddress = GuestAddress(0x2_0000);
-
-/// How long it may be; most kernels allow less.
-pub const COMMAND_LINE_BYTES_MAX: usize = 0x1_0000;
-
-/// Where each bzImage wants to be, by default.
-pub const KERNEL_ADDRESS: GuestAddress = GuestAddress(HIGH_MEMORY_START);
-
-/// From here to 4 GiB a PC has devices: its local APIC, for one. More memory is above.
-const GAP_START: u64 = 3 << 30;
-const GAP_END: u64 = 4 << 30;
-
-/// Where a machine has so much memory: addresses, and lengths in bytes.
-pub fn memory_ranges(bytes: u64) -> Vec<(GuestAddress, usize)> {
-    let above = bytes.saturating_sub(GAP_START);
-    let ranges = [(0, bytes - above), (GAP_END, above)].into_iter().filter(|(_, bytes)| *bytes > 0);
-    ranges.map(|(start, bytes)| (GuestAddress(start), bytes as usize)).collect()
-}
+pub const COMMAND_LINE_BYTES_MAX: u32 = 0x1_0000;
 
 pub fn layout(mode: Mode) -> Layout {
     match mode {

@@ -1,132 +1,117 @@
-//! Linux: the file with its kernel, and what the kernel wants to know when it starts. The Linux/x86
-//! boot protocol, Documentation/arch/x86/boot.rst.
+//! Linux: the file with its kernel, and the zero page, which tells the kernel what it wants to know
+//! when it starts. The Linux/x86 boot protocol: Documentation/arch/x86/boot.rst, zero-page.rst.
 
-use std::env;
 use std::fs::File;
 use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::mem::offset_of;
 
 use anyhow::{Context, Result, ensure};
 use guests::Mode;
-use linux_loader::loader::bootparam::{boot_params, setup_header};
+use linux_loader::loader::bootparam::{boot_e820_entry, boot_params, setup_header};
 use linux_loader::loader::{KernelLoader, bzimage::BzImage};
-use nix::sys::utsname::uname;
-use vm_memory::{ByteValued, Bytes, GuestAddress, GuestMemoryMmap};
+use vm_memory::{Address, ByteValued, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
+use crate::Options;
 use crate::guest::{GuestError, Image, Segment};
-use crate::layout::{
-    COMMAND_LINE_ADDRESS, COMMAND_LINE_BYTES_MAX, KERNEL_ADDRESS, ZERO_PAGE_ADDRESS, memory_ranges,
-};
-use crate::zero_page;
+use crate::layout::{COMMAND_LINE_ADDRESS, COMMAND_LINE_BYTES_MAX, ZERO_PAGE_ADDRESS};
+use crate::layout::{HIGH_MEMORY_START, LOW_MEMORY_END, MEMORY_BYTES_MAX};
 
-/// Where a bzImage has its setup header.
-pub const HEADER_OFFSET: usize = 0x1f1;
-
+/// Where the setup header is, in a bzImage and in the zero page.
+const HEADER: usize = 0x1f1;
 /// `header`: "HdrS".
 const MAGIC: u32 = u32::from_le_bytes(*b"HdrS");
-/// `version`: 2.12 was the first that says whether there is an entry for 64 bits.
+/// `version`: 2.12 is the first that says whether there is an entry for 64 bits.
 const VERSION_MIN: u16 = 0x020c;
-/// `xloadflags`: there is one, at this offset.
+/// `xloadflags`: there is, this far from where the kernel begins.
 const XLF_KERNEL_64: u16 = 1 << 0;
 const ENTRY_64_OFFSET: u64 = 0x200;
-/// The most memory that one may ask for.
-const SIZE_MAX: u64 = 1 << 40;
-const PAGE_BYTES: u64 = 4096;
-/// No kernel is larger.
+/// No kernel's file is longer.
 const FILE_BYTES_MAX: u64 = 128 << 20;
-/// `setup_sects` and `syssize` count in these.
-const SECTOR_BYTES: usize = 512;
-const PARAGRAPH_BYTES: usize = 16;
 
-/// The kernel to boot if none is named: the one that `cargo run` has fetched, or else this machine's.
-pub fn default_kernel() -> PathBuf {
-    let release = || uname().map(|uname| uname.release().display().to_string());
-    env::var_os("MINI_KVM_KERNEL").map_or_else(
-        || format!("/boot/vmlinuz-{}", release().unwrap_or_default()).into(),
-        PathBuf::from,
-    )
-}
+// A kernel that does not find these where it looks fails far from here.
+const _: () = assert!(offset_of!(boot_params, e820_entries) == 0x1e8);
+const _: () = assert!(offset_of!(boot_params, hdr) == HEADER);
+const _: () = assert!(offset_of!(boot_params, hdr.type_of_loader) == 0x210);
+const _: () = assert!(offset_of!(boot_params, hdr.cmd_line_ptr) == 0x228);
+const _: () = assert!(offset_of!(boot_params, e820_table) == 0x2d0);
 
-/// Reads a bzImage. It is loaded later and as a whole: it says itself what of it goes where.
-pub fn open(path: &Path, command_line: &str, memory_bytes: u64) -> Result<Image, GuestError> {
+/// Reads a bzImage. It is one segment, for the address where the kernel wants to be.
+pub fn open(options: &Options) -> Result<Image, GuestError> {
+    let path = options.kernel.as_ref().ok_or(GuestError::NoKernel)?;
     let unreadable = |cause| GuestError::Unreadable { path: path.into(), cause };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
-    let header = check(&bytes, memory_bytes)
+    let header = check(&bytes, options)
         .map_err(|cause| GuestError::BadKernel { path: path.into(), cause })?;
-    let bytes_max = COMMAND_LINE_BYTES_MAX.min(header.cmdline_size as usize);
-    if command_line.len() > bytes_max {
-        return Err(GuestError::CommandLineTooLong { bytes: command_line.len(), bytes_max });
-    }
-    let entry = GuestAddress(KERNEL_ADDRESS.0 + ENTRY_64_OFFSET);
-    let segments = vec![Segment { address: KERNEL_ADDRESS, bytes }];
-    Ok(Image { mode: Mode::Linux, entry, segments })
+    let address = GuestAddress(header.pref_address);
+    let entry = GuestAddress(header.pref_address + ENTRY_64_OFFSET);
+    Ok(Image { mode: Mode::Linux, entry, segments: vec![Segment { address, bytes }] })
 }
 
 /// The setup header of a kernel that can be booted here.
-fn check(file: &[u8], memory_bytes: u64) -> Result<setup_header> {
+fn check(file: &[u8], options: &Options) -> Result<setup_header> {
     let mut header = setup_header::default();
-    if let Some(bytes) = file.get(HEADER_OFFSET..HEADER_OFFSET + size_of::<setup_header>()) {
+    if let Some(bytes) = file.get(HEADER..HEADER + size_of_val(&header)) {
         header.as_mut_slice().copy_from_slice(bytes);
     }
-    ensure!(header.header == MAGIC, "not a bzImage");
+    ensure!(header.header == MAGIC, "it is not a bzImage");
     let version = header.version;
     ensure!(
         version >= VERSION_MIN,
         "boot protocol {version:#06x} is older than {VERSION_MIN:#06x}"
     );
     ensure!(header.xloadflags & XLF_KERNEL_64 != 0, "the kernel is not for 64 bits");
-    let setup_bytes = (usize::from(header.setup_sects) + 1) * SECTOR_BYTES;
-    let (bytes, whole) = (file.len(), setup_bytes + header.syssize as usize * PARAGRAPH_BYTES);
-    ensure!(bytes >= whole, "the file is cut short: {bytes} of {whole} bytes");
-
-    // It moves itself to where it wants to be, and unpacks itself there.
-    let start = header.pref_address.max(KERNEL_ADDRESS.0);
-    let end = start.saturating_add(header.init_size.into());
-    let memory_end = memory_ranges(memory_bytes)[0].1 as u64;
-    ensure!(end <= memory_end, "it needs memory up to {end:#x}, there is up to {memory_end:#x}");
+    // The one counts sectors of 512 bytes, without the first; the other paragraphs of 16 bytes.
+    let whole = (usize::from(header.setup_sects) + 1) * 512 + header.syssize as usize * 16;
+    let bytes = file.len();
+    ensure!(bytes >= whole, "it is cut short: {bytes} of {whole} bytes");
+    // It unpacks itself, and is done with less than this.
+    let end = header.pref_address.saturating_add(header.init_size.into());
+    let memory = options.memory as u64;
+    ensure!(end <= memory, "it needs memory up to {end:#x}, there is up to {memory:#x}");
+    let (words, most) = (options.cmdline.len(), header.cmdline_size.min(COMMAND_LINE_BYTES_MAX));
+    ensure!(words <= most as usize, "it takes up to {most} bytes of command line, not {words}");
     Ok(header)
 }
 
 /// Puts the kernel, the zero page and the command line into memory.
-pub fn load(file: &[u8], command_line: &str, memory: &GuestMemoryMmap) -> Result<()> {
-    let mut file = Cursor::new(file);
-    let kernel = BzImage::load(memory, Some(KERNEL_ADDRESS), &mut file, None);
-    let header = kernel.context("loading the kernel")?.setup_header.context("setup header")?;
-    let mut zero_page = boot_params::default();
-    zero_page::set_setup_header(&mut zero_page, header);
-    zero_page::set_boot_loader(&mut zero_page);
-    zero_page::set_command_line(&mut zero_page, COMMAND_LINE_ADDRESS);
-    zero_page::set_memory_map(&mut zero_page, memory);
+pub fn load(kernel: &Segment, command_line: &str, memory: &GuestMemoryMmap) -> Result<()> {
+    let mut file = Cursor::new(&kernel.bytes);
+    let loaded = BzImage::load(memory, Some(kernel.address), &mut file, None);
+    let hdr = loaded.context("loading the kernel")?.setup_header.context("no setup header")?;
+    let mut zero_page = boot_params { hdr, ..Default::default() };
+    set_boot_loader(&mut zero_page);
+    set_command_line(&mut zero_page);
+    set_memory_map(&mut zero_page, memory.last_addr().raw_value() + 1);
     memory.write_obj(zero_page, ZERO_PAGE_ADDRESS).context("the zero page")?;
-    let command_line = [command_line.as_bytes(), b"\0"].concat();
-    memory.write_slice(&command_line, COMMAND_LINE_ADDRESS).context("the command line")
+    // A 0 ends it, and memory is full of them.
+    memory.write_slice(command_line.as_bytes(), COMMAND_LINE_ADDRESS).context("the command line")
 }
 
-/// Whether the reset was a warm one. What it leaves there tells a PC's firmware: it then skips its
-/// memory test.
-pub fn has_panicked(memory: &GuestMemoryMmap) -> Result<bool> {
-    const RESET_FLAG: GuestAddress = GuestAddress(0x472);
-    const WARM: u16 = 0x1234;
-    Ok(memory.read_obj::<u16>(RESET_FLAG).context("the reset flag")? == WARM)
+/// One that has no number of its own.
+fn set_boot_loader(zero_page: &mut boot_params) {
+    zero_page.hdr.type_of_loader = 0xff;
 }
 
-/// For the command line: bytes, or with K, M or G multiples of 1024 of them.
-pub fn parse_size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(['K', 'M', 'G']);
-    let unit = match &text[digits.len()..] {
-        "" => 1,
-        "K" => 1 << 10,
-        "M" => 1 << 20,
-        "G" => 1 << 30,
-        _ => return Err("one of K, M and G is enough".into()),
-    };
-    let number: u64 = digits.parse().map_err(|_| "a size is a number, with K, M or G: 256M")?;
-    match number.checked_mul(unit) {
-        Some(bytes) if bytes > SIZE_MAX => Err("no machine has more than 1024G".into()),
-        None => Err("no machine has more than 1024G".into()),
-        Some(bytes) if bytes % PAGE_BYTES != 0 => Err("memory comes in pages of 4K".into()),
-        Some(bytes) => Ok(bytes),
-    }
+fn set_command_line(zero_page: &mut boot_params) {
+    zero_page.hdr.cmd_line_ptr = COMMAND_LINE_ADDRESS.raw_value() as u32;
+}
+
+/// The kernel may use all memory but what a PC has between 640 KiB and 1 MiB.
+fn set_memory_map(zero_page: &mut boot_params, end: u64) {
+    const E820_TYPE_RAM: u32 = 1;
+    let ram =
+        |start, end| boot_e820_entry { addr: start, size: end - start, r#type: E820_TYPE_RAM };
+    zero_page.e820_table[0] = ram(0, LOW_MEMORY_END);
+    zero_page.e820_table[1] = ram(HIGH_MEMORY_START, end);
+    zero_page.e820_entries = 2;
+}
+
+/// For the command line: bytes, or K, M or G for multiples of 1024.
+pub fn parse_memory(text: &str) -> Result<usize> {
+    let bytes = parse_size::Config::new().with_binary().parse_size(text)?;
+    let is_possible = bytes % 4096 == 0 && bytes <= MEMORY_BYTES_MAX;
+    ensure!(is_possible, "pages of 4K are possible, up to 3G: above are devices");
+    Ok(bytes as usize)
 }

@@ -30,7 +30,6 @@ mod vcpu;
 mod vm;
 mod vm_exit;
 mod walk;
-mod zero_page;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
@@ -50,9 +49,7 @@ use crate::guest::{GuestError, Image, MODES, Segment, load_image, parse_mode};
 use crate::kvm::{open_kvm, require_capabilities};
 use crate::layout::{
     DISK_ADDRESS, GDT_ADDRESS, IDT_ADDRESS, MULTIBOOT_ADDRESS, PAGE_DIRECTORY_ADDRESS, layout,
-    memory_ranges,
 };
-use crate::linux::parse_size;
 use crate::long_mode::Mistake;
 use crate::terminal::RawMode;
 use crate::vcpu::Stop;
@@ -62,10 +59,6 @@ use crate::walk::{LEVELS_32_BIT, LEVELS_LONG, walk};
 const CHAPTER: u8 = 14;
 
 const VCPUS_MAX: usize = 4;
-
-/// The serial port is the console, from the first word on. At the end, and at once when it panics,
-/// Linux resets the machine by the keyboard controller; after a panic it does so "warm".
-const COMMAND_LINE: &str = "console=ttyS0 earlycon=uart,io,0x3f8 reboot=k,panic_warm panic=-1";
 
 /// Runs up to four guests side by side, and says why each stopped.
 #[derive(Parser)]
@@ -86,15 +79,16 @@ struct Options {
     /// Forget something on the way to long mode
     #[arg(long = "break", value_name = "MISTAKE")]
     mistake: Option<Mistake>,
-    /// The kernel of the guest "linux": a bzImage. By default the one that cargo run has fetched
-    #[arg(long, value_name = "FILE")]
+    /// The kernel of the guest "linux", a bzImage. cargo run fetches one
+    #[arg(long, value_name = "FILE", env = "MINI_KVM_KERNEL", hide_env_values = true)]
     kernel: Option<PathBuf>,
-    /// What Linux is told when it starts
-    #[arg(long, value_name = "WORDS", default_value = COMMAND_LINE)]
+    /// What Linux is told: COM1 is the console; after a panic, reset by the keyboard controller
+    #[arg(long, value_name = "WORDS")]
+    #[arg(default_value = "console=ttyS0 earlycon=uart,io,0x3f8 reboot=k panic=-1")]
     cmdline: String,
-    /// How much memory Linux has
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "256M")]
-    memory: u64,
+    /// How much memory Linux has, up to 3G
+    #[arg(long, value_name = "SIZE", value_parser = linux::parse_memory, default_value = "256M")]
+    memory: usize,
     /// The tar archive to start with, and to keep the guest's files in: made if there is none
     #[arg(long, value_name = "FILE")]
     disk: Option<PathBuf>,
@@ -122,20 +116,16 @@ fn run(options: &Options) -> Result<u8> {
         let bytes = layout(Mode::Paging).memory_bytes;
         let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), bytes)])?;
         let is_long = options.mode == Mode::Long || address > u32::MAX.into();
-        if is_long {
-            paging64::write(&memory)?
-        } else {
-            paging::write(&memory)?
-        }
+        let written = if is_long { paging64::write(&memory) } else { paging::write(&memory) };
+        written?;
         let levels = if is_long { LEVELS_LONG } else { LEVELS_32_BIT };
         write!(stdout(), "{}", walk(levels, PAGE_DIRECTORY_ADDRESS.0, address, &memory).0)?;
         return Ok(exit::SUCCESS);
     }
     let (guests, vcpus) = (options.guests.len(), VCPUS_MAX);
     ensure!(guests <= vcpus, GuestError::TooMany { guests, vcpus });
-    let kernel = options.kernel.clone().unwrap_or_else(linux::default_kernel);
     let load = |name: &OsString| match name.as_encoded_bytes() {
-        b"linux" => linux::open(&kernel, &options.cmdline, options.memory),
+        b"linux" => linux::open(options),
         _ => load_image(name, options.mode),
     };
     let images = options.guests.iter().map(load).collect::<Result<Vec<_>, _>>()?;
@@ -186,14 +176,14 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
     let guest = name(id, options);
     let layout = layout(image.mode);
     let is_linux = image.mode == Mode::Linux;
-    let bytes = if is_linux { options.memory } else { layout.memory_bytes as u64 };
-    let vm = Vm::new(kvm, &memory_ranges(bytes))?;
-    for Segment { address, bytes } in &image.segments {
+    let memory_bytes = if is_linux { options.memory } else { layout.memory_bytes };
+    let vm = Vm::new(kvm, &[(GuestAddress(0), memory_bytes)])?;
+    for segment @ Segment { address, bytes } in &image.segments {
         if is_linux {
-            linux::load(bytes, &options.cmdline, &vm.memory)?;
-            break;
+            linux::load(segment, &options.cmdline, &vm.memory)?;
+        } else {
+            vm.memory.write_slice(bytes, *address).context("loading the guest")?;
         }
-        vm.memory.write_slice(bytes, *address).context("loading the guest")?;
     }
     let has_interrupts = matches!(image.mode, Mode::Interrupts | Mode::Multiboot | Mode::Linux);
     if has_interrupts {
@@ -207,7 +197,7 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
     match image.mode {
         Mode::Linux => {
             vm.memory.write_obj(gdt::LINUX, GDT_ADDRESS).context("the GDT")?;
-            paging64::write_identity(&vm.memory)?;
+            paging64::write(&vm.memory)?;
             vcpu.enter_linux(image.entry)?;
         }
         Mode::Real => vcpu.enter_real_mode(image.entry)?,
@@ -250,12 +240,7 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
         Stop::Exited(status) => {
             (format!("{guest}: exited with status {status} after {exits}\n{statistics}"), status)
         }
-        Stop::Reset => {
-            let panicked = linux::has_panicked(&vm.memory)?;
-            let (what, status) =
-                if panicked { ("panicked", exit::CRASHED) } else { ("ended", exit::SUCCESS) };
-            (format!("{guest}: {what} after {exits}\n{statistics}"), status)
-        }
+        Stop::Reset => (format!("{guest}: reset after {exits}\n{statistics}"), exit::SUCCESS),
         Stop::Interrupted => {
             (format!("{guest}: interrupted after {exits}\n{statistics}"), exit::INTERRUPTED)
         }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
-use crate::layout::{IDENTITY_ADDRESS, PAGE_DIRECTORY_ADDRESS};
+use crate::layout::PAGE_DIRECTORY_ADDRESS;
 
 const PAGE_BYTES: u64 = 4096;
 const ENTRY_BYTES: u64 = 8;
@@ -15,27 +15,11 @@ const HIGHER_HALF_INDEX: u64 = ENTRIES / 2;
 
 const PRESENT: u64 = 1 << 0;
 const WRITABLE: u64 = 1 << 1;
-const LARGE: u64 = 1 << 7;
 
-/// Maps all of `memory` twice.
+/// Maps all of `memory`, up to what one page directory can, twice.
 pub fn write(memory: &GuestMemoryMmap) -> Result<()> {
-    for (address, entry) in entries(PAGE_DIRECTORY_ADDRESS.0, memory.last_addr().0 + 1) {
-        memory.write_obj(entry, GuestAddress(address)).context("the page tables")?;
-    }
-    Ok(())
-}
-
-/// Maps 4 GiB to the same addresses, with pages of 2 MiB: an entry of a page directory each.
-pub fn write_identity(memory: &GuestMemoryMmap) -> Result<()> {
-    let root = IDENTITY_ADDRESS.0;
-    let tables = [(root, root + PAGE_BYTES)].into_iter().chain(
-        (0..4).map(|gib| (root + PAGE_BYTES + gib * ENTRY_BYTES, root + (2 + gib) * PAGE_BYTES)),
-    );
-    let pages = (0..4 * ENTRIES).map(|page| {
-        (root + 2 * PAGE_BYTES + page * ENTRY_BYTES, page * ENTRIES * PAGE_BYTES | LARGE)
-    });
-    for (address, entry) in tables.chain(pages) {
-        let entry = entry | WRITABLE | PRESENT;
+    let memory_bytes = (memory.last_addr().0 + 1).min(ENTRIES * ENTRIES * PAGE_BYTES);
+    for (address, entry) in entries(PAGE_DIRECTORY_ADDRESS.0, memory_bytes) {
         memory.write_obj(entry, GuestAddress(address)).context("the page tables")?;
     }
     Ok(())

@@ -3,19 +3,12 @@
 //! Registers: data sheet of the National Semiconductor PC16550D, section 8.
 
 use std::io::{self, Write};
-use std::mem;
-
-use vm_superio::serial::NoEvents;
-use vm_superio::{Serial, Trigger};
 
 use crate::console::Console;
 
 /// Written: the byte to transmit. The first serial port of a PC has been here since 1981.
 /// Read: the byte received.
 pub const DATA: u16 = 0x3f8;
-
-/// The last of its eight registers.
-pub const LAST: u16 = DATA + 7;
 
 /// Read: the bits below.
 pub const LINE_STATUS: u16 = 0x3fd;
@@ -25,37 +18,35 @@ const DATA_READY: u8 = 1 << 0;
 /// The next byte may be written, and the one before has left. Ours always has.
 const TRANSMITTER_EMPTY: u8 = 1 << 5 | 1 << 6;
 
-/// All of its registers, for a driver that looks at them.
-pub struct Uart(Serial<NoInterrupt, NoEvents, Vec<u8>>);
+/// Read: which interrupt there is. None, and there are FIFOs, as in each UART since the 16550A.
+const INTERRUPT_IDENTIFICATION: u16 = DATA + 2;
+const NO_INTERRUPT_HAS_FIFOS: u8 = 0b1100_0001;
 
-/// Whoever drives it has to ask it.
-struct NoInterrupt;
+/// Its bit 7 makes other registers of the first two: how fast to be.
+const LINE_CONTROL: usize = 3;
+const DIVISOR_LATCH_ACCESS: u8 = 1 << 7;
 
-impl Trigger for NoInterrupt {
-    type E = io::Error;
-
-    fn trigger(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
+/// All eight registers, for a driver that looks at them: most only remember what is written.
+#[derive(Default)]
+pub struct Uart([u8; 8]);
 
 impl Uart {
-    pub fn new() -> Self {
-        Self(Serial::new(NoInterrupt, Vec::new()))
+    /// Returns the byte if it is one to transmit.
+    pub fn write(&mut self, port: u16, byte: u8) -> Option<u8> {
+        if port == DATA && self.0[LINE_CONTROL] & DIVISOR_LATCH_ACCESS == 0 {
+            return Some(byte);
+        }
+        *self.0.get_mut(usize::from(port.wrapping_sub(DATA)))? = byte;
+        None
     }
 
-    pub fn write(
-        &mut self,
-        port: u16,
-        byte: u8,
-        console: &mut Console<impl Write>,
-    ) -> io::Result<()> {
-        self.0.write((port - DATA) as u8, byte).map_err(io::Error::other)?;
-        console.print(&mem::take(self.0.writer_mut()))
-    }
-
-    pub fn read(&mut self, port: u16) -> u8 {
-        self.0.read((port - DATA) as u8)
+    /// `None` if this is no port of ours.
+    pub fn read(&self, port: u16) -> Option<u8> {
+        match port {
+            INTERRUPT_IDENTIFICATION => Some(NO_INTERRUPT_HAS_FIFOS),
+            LINE_STATUS => Some(TRANSMITTER_EMPTY),
+            _ => self.0.get(usize::from(port.wrapping_sub(DATA))).copied(),
+        }
     }
 }
 

@@ -17,9 +17,7 @@ use crate::gdt;
 use crate::hypercall::{self, Answer};
 use crate::interrupt_count::InterruptCount;
 use crate::keyboard::{self, Keyboard};
-use crate::layout::{
-    GDT_ADDRESS, IDENTITY_ADDRESS, IDT_ADDRESS, PAGE_DIRECTORY_ADDRESS, ZERO_PAGE_ADDRESS,
-};
+use crate::layout::{GDT_ADDRESS, IDT_ADDRESS, PAGE_DIRECTORY_ADDRESS, ZERO_PAGE_ADDRESS};
 use crate::long_mode::{self, Mistake};
 use crate::paging;
 use crate::registers::Registers;
@@ -37,8 +35,8 @@ pub const CR0_PE: u64 = 1 << 0;
 /// Paging.
 pub const CR0_PG: u64 = 1 << 31;
 
-/// What is read where there is no device: nobody pulls the lines down.
-const NOBODY: u8 = 0xff;
+/// What is read where there is no device.
+const NO_DEVICE: u8 = 0xff;
 
 /// The highest status that a guest may end with: those above are ours.
 const STATUS_MAX: u8 = 63;
@@ -62,7 +60,7 @@ pub struct Vcpu {
     syncs_registers: bool,
     pub statistics: Statistics,
     pub keyboard: Keyboard,
-    /// For a guest that looks for the devices of a PC: those that it does not find do not matter.
+    /// Of a guest that looks for the devices of a PC, and goes on if it finds no others.
     uart: Option<Uart>,
     /// The registers when the guest was last entered. After a triple fault these are all there are.
     pub before: Registers,
@@ -133,21 +131,21 @@ impl Vcpu {
         self.fd.set_sregs(&special).context("KVM_SET_SREGS")
     }
 
-    /// Makes the next instruction the one at `entry`, as Linux wants it: in long mode, with segments
-    /// by certain names, and with the zero page's address in `RSI`. boot.rst, "64-bit Boot Protocol".
+    /// Makes the next instruction the one at `entry`, as Linux wants it: in long mode, in segments
+    /// with certain selectors, with the zero page's address in `RSI`. boot.rst, 64-bit boot protocol.
     pub fn enter_linux(&mut self, entry: GuestAddress) -> Result<()> {
         self.enter_protected_mode(entry, 0)?;
+        self.enable_long_mode(None)?;
         let Registers { mut general, mut special } = self.registers()?;
-        long_mode::enter(&mut special, None);
-        special.cr3 = IDENTITY_ADDRESS.raw_value();
         special.gdt.limit = size_of_val(&gdt::LINUX) as u16 - 1;
         special.cs = gdt::segment(&gdt::LINUX, gdt::BOOT_CS);
         let data = gdt::segment(&gdt::LINUX, gdt::BOOT_DS);
         (special.ds, special.es, special.ss) = (data, data, data);
         self.fd.set_sregs(&special).context("KVM_SET_SREGS")?;
         general.rsi = ZERO_PAGE_ADDRESS.raw_value();
-        self.uart = Some(Uart::new());
-        self.fd.set_regs(&general).context("KVM_SET_REGS")
+        self.fd.set_regs(&general).context("KVM_SET_REGS")?;
+        self.uart = Some(Uart::default());
+        Ok(())
     }
 
     pub fn set_cpuid(&self, cpuid: &CpuId) -> Result<()> {
@@ -193,21 +191,16 @@ impl Vcpu {
             }
             match exit {
                 VcpuExit::IoOut(keyboard::STATUS, [keyboard::RESET]) => return Ok(Stop::Reset),
-                VcpuExit::IoOut(port @ uart::DATA..=uart::LAST, &[byte])
-                    if let Some(uart) = &mut self.uart =>
-                {
-                    uart.write(port, byte, console)?;
-                }
-                VcpuExit::IoIn(port @ uart::DATA..=uart::LAST, bytes)
-                    if let Some(uart) = &mut self.uart =>
-                {
-                    bytes.fill(uart.read(port));
+                VcpuExit::IoOut(port, bytes) if let Some(uart) = &mut self.uart => {
+                    let byte = uart.write(port, bytes[0]);
+                    byte.map_or(Ok(()), |byte| console.print(&[byte]))?;
                 }
                 VcpuExit::IoIn(keyboard::STATUS, bytes) if self.uart.is_some() => bytes.fill(0),
-                VcpuExit::IoIn(_, bytes) | VcpuExit::MmioRead(_, bytes) if self.uart.is_some() => {
-                    bytes.fill(NOBODY);
+                VcpuExit::IoIn(port, bytes) if let Some(uart) = &self.uart => {
+                    bytes.fill(uart.read(port).unwrap_or(NO_DEVICE));
                 }
-                VcpuExit::IoOut(..) | VcpuExit::MmioWrite(..) if self.uart.is_some() => {}
+                VcpuExit::MmioRead(_, bytes) if self.uart.is_some() => bytes.fill(NO_DEVICE),
+                VcpuExit::MmioWrite(..) if self.uart.is_some() => {}
                 // More than one byte if the guest says `rep outsb`.
                 VcpuExit::IoOut(uart::DATA, bytes) => console.print(bytes)?,
                 VcpuExit::IoIn(uart::DATA, bytes) => bytes.fill_with(|| console.read()),
