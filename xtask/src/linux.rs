@@ -40,6 +40,14 @@ impl Piece {
         }
     }
 
+    /// How a user names another.
+    fn by_name(self) -> &'static str {
+        match self {
+            Self::Kernel => "--kernel FILE, or MINI_KVM_KERNEL=FILE",
+            Self::KernelFull => "MINI_KVM_KERNEL_FULL=FILE",
+        }
+    }
+
     /// Where it is: fetched or built, if need be.
     fn prepare(self, places: &Places) -> Result<PathBuf> {
         match self {
@@ -61,7 +69,7 @@ pub fn run(pieces: &[Piece]) -> Result<ExitCode> {
                 io::stdout().write_all(&line).context("stdout")?;
             }
             Err(error) => {
-                eprintln!("error: {error:#}\n  or name a file of your own: {variable}=FILE");
+                eprintln!("error: {error:#}\n  or name a file of your own: {}", piece.by_name());
                 status = status::NO_INPUT;
             }
         }

@@ -16,6 +16,8 @@ pub struct StaticProgram {
     pub name: &'static str,
     pub package: &'static str,
     pub binary: &'static str,
+    /// The profile in the workspace's `Cargo.toml`.
+    pub profile: &'static str,
     /// The folder of the package, from the workspace.
     pub sources: &'static str,
     /// A target directory of its own: built as a part of the workspace the program is not static,
@@ -26,7 +28,7 @@ pub struct StaticProgram {
 impl StaticProgram {
     /// Where the program is once it was built.
     pub fn path(&self) -> PathBuf {
-        self.target.join("release").join(self.binary)
+        self.target.join(self.profile).join(self.binary)
     }
 
     /// Whether it is there and no source of it is younger. Asking cargo would take longer.
@@ -51,8 +53,8 @@ impl StaticProgram {
         let _ = fs::remove_file(&log);
         let mut command = cargo();
         command
-            .args(["rustc", "--quiet", "--release", "--package", self.package])
-            .args(["--bin", self.binary])
+            .args(["rustc", "--quiet", "--profile", self.profile])
+            .args(["--package", self.package, "--bin", self.binary])
             .arg("--manifest-path")
             .arg(Places::workspace().join("Cargo.toml"))
             .arg("--target-dir")

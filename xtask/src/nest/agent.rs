@@ -8,6 +8,7 @@ pub fn program(places: &Places) -> StaticProgram {
         name: "the nest's agent",
         package: "nest-agent",
         binary: "nest-agent",
+        profile: "release",
         sources: "xtask/agent",
         target: places.join("agent"),
     }
