@@ -1,6 +1,8 @@
 //! Where we keep what we fetch and build: all under the target directory.
 
 use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -64,4 +66,18 @@ impl Places {
         }
         Ok(file)
     }
+}
+
+/// Writes a file whole or not at all, for all to read.
+pub fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
+    let directory = path.parent().context("a file lies in a directory")?;
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(directory)?;
+        file.write_all(contents)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }

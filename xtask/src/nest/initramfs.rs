@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +12,7 @@ use cpio::newc;
 
 use super::agent;
 use crate::kernel::Kernel;
-use crate::places::Places;
+use crate::places::{self, Places};
 use crate::{elf, programs};
 
 /// What the nest needs; what these need, their `.modinfo` says.
@@ -38,16 +37,10 @@ pub fn pack(places: &Places, kernel: &Kernel) -> Result<()> {
     let tree = ModuleTree::read(&kernel.modules)?;
     let modules = tree.load_order(MODULES).with_context(|| format!("kernel {}", kernel.release))?;
 
-    let mut file = tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o644))
-        .tempfile_in(&places.nest)
-        .with_context(|| format!("cannot write to {}", places.nest.display()))?;
     let agent = fs::read(agent::program(places).path()).context("cannot read the agent")?;
-    archive(&mut io::BufWriter::new(&mut file), &agent, &modules)
-        .context("cannot write the initramfs")?;
-    let path = path(places);
-    file.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(())
+    let mut contents = Vec::new();
+    archive(&mut contents, &agent, &modules).context("cannot pack the nest's initramfs")?;
+    places::write_whole(&path(places), &contents)
 }
 
 fn archive(out: &mut impl Write, agent: &[u8], modules: &[(String, Vec<u8>)]) -> io::Result<()> {
