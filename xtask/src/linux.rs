@@ -4,14 +4,16 @@
 
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use initramfs::Shell;
 
 use crate::kernel::{self, Flavour, Kernel};
-use crate::places::Places;
+use crate::places::{self, Places};
+use crate::static_program::StaticProgram;
 use crate::status;
 
 pub const AFTER_HELP: &str = "\
@@ -21,13 +23,15 @@ built first. Nothing is installed: all is kept under target/, and may be deleted
 Exit status: 0, or 66 if one of them cannot be had.";
 
 /// What is meant if nothing is named.
-pub const DEFAULT: [&str; 1] = ["kernel"];
+pub const DEFAULT: [&str; 2] = ["kernel", "initrd"];
 
 /// Something to boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Piece {
     /// The distribution's kernel for virtual machines
     Kernel,
+    /// The initramfs with our own /init and shell
+    Initrd,
     /// The distribution's kernel for every machine, which the nest runs too
     KernelFull,
 }
@@ -36,6 +40,7 @@ impl Piece {
     fn variable(self) -> &'static str {
         match self {
             Self::Kernel => "MINI_KVM_KERNEL",
+            Self::Initrd => "MINI_KVM_INITRD",
             Self::KernelFull => "MINI_KVM_KERNEL_FULL",
         }
     }
@@ -44,6 +49,7 @@ impl Piece {
     fn by_name(self) -> &'static str {
         match self {
             Self::Kernel => "--kernel FILE, or MINI_KVM_KERNEL=FILE",
+            Self::Initrd => "--initrd FILE, or MINI_KVM_INITRD=FILE",
             Self::KernelFull => "MINI_KVM_KERNEL_FULL=FILE",
         }
     }
@@ -52,6 +58,7 @@ impl Piece {
     fn prepare(self, places: &Places) -> Result<PathBuf> {
         match self {
             Self::Kernel => kernel(places),
+            Self::Initrd => initrd(places),
             Self::KernelFull => kernel_of(places, Flavour::Full),
         }
     }
@@ -95,4 +102,32 @@ fn kernel_of(places: &Places, flavour: Flavour) -> Result<PathBuf> {
     }
     let _lock = places.lock()?;
     Ok(Kernel::find_or_fetch(places, flavour)?.bzimage)
+}
+
+/// The initramfs, packed anew when a source of it is younger.
+fn initrd(places: &Places) -> Result<PathBuf> {
+    let init = StaticProgram {
+        name: "the guest's /init",
+        package: "initramfs",
+        binary: "mini-init",
+        profile: "small",
+        sources: "initramfs",
+        target: places.linux.join("init"),
+    };
+    let archive = places.linux.join("initramfs.cpio");
+    let time = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
+    let is_fresh = || init.is_fresh() && time(&archive) >= time(&init.path());
+    if is_fresh() {
+        return Ok(archive);
+    }
+    let _lock = places.lock()?;
+    if !init.is_fresh() {
+        eprintln!("linux: building the guest's /init…");
+        init.build()?;
+    }
+    if !is_fresh() {
+        let contents = initramfs::pack(&init.path(), Shell::Ours)?;
+        places::write_whole(&archive, &contents)?;
+    }
+    Ok(archive)
 }

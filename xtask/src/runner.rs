@@ -183,8 +183,15 @@ mod tests {
         let programs = [
             ("debug/ch13-long-mode", ""),
             ("debug/ch14-linux-boot", "KERNEL=/our own/kernel\n"),
-            ("release/ch15-linux-shell-solution", "KERNEL=/our own/kernel\n"),
-            ("debug/deps/kvm_x-01", "KERNEL=/our own/kernel\nKERNEL_FULL=/our own/kernel-full\n"),
+            (
+                "release/ch15-linux-shell-solution",
+                "INITRD=/our own/initrd\nKERNEL=/our own/kernel\n",
+            ),
+            (
+                "debug/deps/kvm_x-01",
+                "INITRD=/our own/initrd\nKERNEL=/our own/kernel\n\
+                 KERNEL_FULL=/our own/kernel-full\n",
+            ),
         ];
         let target = target(&programs.map(|(program, _)| program));
         for (program, found) in programs {
@@ -204,13 +211,20 @@ mod tests {
             assert!(said.ends_with(end), "{said}");
         };
         let chapter = || runner(target.path(), "debug/ch15-linux-shell");
-        ends(chapter().env("MINI_KVM_KERNEL", "/my own"), ": \nKERNEL=/my own\n");
-        ends(chapter().env("MINI_KVM_KERNEL", ""), ": \nKERNEL=/our own/kernel\n");
-        ends(chapter().args(["--kernel", "x"]), ": --kernel x\n");
-        ends(chapter().arg("--kernel=x"), ": --kernel=x\n");
+        ends(
+            chapter().env("MINI_KVM_KERNEL", "/my own"),
+            ": \nINITRD=/our own/initrd\nKERNEL=/my own\n",
+        );
+        ends(
+            chapter().env("MINI_KVM_KERNEL", "").env("MINI_KVM_INITRD", "/my own"),
+            ": \nINITRD=/my own\nKERNEL=/our own/kernel\n",
+        );
+        ends(chapter().args(["--kernel", "x"]), ": --kernel x\nINITRD=/our own/initrd\n");
+        ends(chapter().arg("--initrd=x"), ": --initrd=x\nKERNEL=/our own/kernel\n");
+        ends(chapter().args(["--initrd", "x", "--kernel=y"]), ": --initrd x --kernel=y\n");
         ends(
             runner(target.path(), "debug/deps/kvm_x-01").env("MINI_KVM_KERNEL_FULL", "/my own"),
-            "KERNEL=/our own/kernel\nKERNEL_FULL=/my own\n",
+            "INITRD=/our own/initrd\nKERNEL=/our own/kernel\nKERNEL_FULL=/my own\n",
         );
     }
 
@@ -236,7 +250,10 @@ mod tests {
         let target = target(&["debug/ch15-linux-shell", "debug/deps/kvm_x-01"]);
         fs::write(target.path().join("debug/no-kernel-full"), "").unwrap();
         let said = said(target.path(), "debug/deps/kvm_x-01", Some("native"));
-        assert!(said.ends_with("kvm_x-01: a b c\nKERNEL=/our own/kernel\n"), "{said}");
+        assert!(
+            said.ends_with("kvm_x-01: a b c\nINITRD=/our own/initrd\nKERNEL=/our own/kernel\n"),
+            "{said}"
+        );
 
         fs::write(target.path().join("debug/no-kernel"), "").unwrap();
         let output = run(target.path(), "debug/ch15-linux-shell", Some("native"));
