@@ -350,6 +350,45 @@ fn without_qemu_and_the_right_to_install_it_the_command_is_told() {
 }
 
 #[test]
+fn a_kernel_that_cannot_be_fetched_leaves_nothing_behind() {
+    let (target, xtask) = fresh_xtask();
+    let path = target.path().join("bin");
+    fs::create_dir(&path).unwrap();
+    write_script(&path.join("apt-cache"), "echo '  Depends: linux-image-6.1.0-1-cloud'");
+    let fails = "echo half >half.deb; echo 'Temporary failure resolving it'; exit 100";
+    write_script(&path.join("apt-get"), fails);
+    let linux = |what: &str| {
+        Command::new(&xtask).args(["linux", what]).env("PATH", &path).output().unwrap()
+    };
+
+    let output = linux("kernel-full");
+    assert_eq!((text(&output.stdout), output.status.code()), ("", Some(66)));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("error: cannot fetch the kernel linux-image-6.1.0-1-cloud: apt-get "),
+        "{said}"
+    );
+    assert!(said.contains(": no network\n  | Temporary failure resolving it\n"), "{said}");
+    assert!(said.ends_with("  or name a file of your own: MINI_KVM_KERNEL_FULL=FILE\n"), "{said}");
+    let nest = target.path().join("nest");
+    let left: Vec<_> = fs::read_dir(&nest).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name == "lock" || name == "kernel-full.log"), "{left:?}");
+
+    // With another kernel at hand, that one is taken.
+    let full = nest.join("kernel-full");
+    fs::create_dir(&full).unwrap();
+    fs::write(full.join("release"), "6.1.0-1").unwrap();
+    let output = linux("kernel");
+    let taken = full.join("vmlinuz");
+    assert_eq!(
+        (text(&output.stdout), output.status.code()),
+        (format!("MINI_KVM_KERNEL={}\n", taken.display()).as_str(), Some(0))
+    );
+    let said = text(&output.stderr);
+    assert!(said.contains(": no network; taking "), "{said}");
+}
+
+#[test]
 fn a_qemu_that_dies_is_reported_with_its_words_and_soon() {
     LazyLock::force(&XTASK);
     let path = tempfile::tempdir().unwrap();

@@ -5,9 +5,15 @@ mod cargo;
 mod chapters;
 mod diff;
 mod doctor;
+mod elf;
 mod forward;
+mod kernel;
+mod linux;
 mod nest;
+mod places;
+mod programs;
 mod runner;
+mod static_program;
 mod status;
 mod test;
 mod verdict;
@@ -54,6 +60,12 @@ enum Command {
         #[command(subcommand)]
         what: bench::What,
     },
+    /// Say where the kernel and the initramfs are that the chapters boot, getting what is missing
+    #[command(after_help = linux::AFTER_HELP)]
+    Linux {
+        #[arg(value_name = "WHAT", default_values = linux::DEFAULT)]
+        pieces: Vec<linux::Piece>,
+    },
     /// Run a program where KVM is complete: here, or else in the nest (cargo's runner calls this)
     #[command(hide = true)]
     Run {
@@ -86,6 +98,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Diff { chapter, stat } => Ok(diff::run(&chapter, stat)),
         Command::Forward(options) => Ok(forward::run(&options)),
         Command::Bench { what } => bench::run(what),
+        Command::Linux { pieces } => linux::run(&pieces),
         Command::Run { program, arguments } => runner::run(&program, &arguments),
     }
 }

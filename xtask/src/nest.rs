@@ -1,22 +1,17 @@
 //! The nest: an emulated machine with a complete KVM, in which the file system, the terminal and
 //! the user are this machine's.
 //!
-//! [`setup`] gets QEMU, [`kernel`] a kernel for it, [`agent`] and [`initramfs`] what runs in there
+//! [`setup`] gets QEMU, [`crate::kernel`] a kernel for it, [`agent`] and [`initramfs`] what runs in there
 //! first; [`machine`] starts it all and [`session`] runs one command in it, with this process's
 //! [`terminal`] and streams.
 
 mod agent;
 mod caller;
-mod elf;
 mod initramfs;
-mod kernel;
 mod machine;
-mod places;
-mod programs;
 mod session;
 mod setup;
 mod terminal;
-mod vmlinux;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -25,7 +20,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use machine::{Machine, MachineFailed};
-use places::Places;
+
+use crate::places::Places;
 
 /// Runs a program in the nest, with this process's streams, and ends as it does.
 pub fn run(program: &OsStr, arguments: &[OsString], why: &str) -> Result<ExitCode> {

@@ -73,31 +73,66 @@ mod tests {
 
     const RUNNER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runner");
 
-    /// A target directory with programs that say what they are and got, and a cargo that says what
-    /// it was to do.
+    /// What programs do: say what they are and got, and what they have to boot.
+    const PROGRAM: &str = r#"echo "${0##*/}: $*"
+        env | sed -n 's/^MINI_KVM_\(.*=\)/\1/p' | LC_ALL=C sort
+        exit 7"#;
+
+    /// What xtask does: has all that is asked for, but what is not there, or is a program.
+    const XTASK: &str = r#"if [ "$1" = linux ]; then
+            echo "$*" >&2
+            shift
+            for piece; do
+                [ ! -e "${0%/*}/no-$piece" ] || exit 66
+                name=$(echo "$piece" | tr a-z- A-Z_)
+                echo "MINI_KVM_$name=/our own/$piece"
+            done
+            exit
+        fi"#;
+
+    /// What cargo does: says what it was to do.
+    const CARGO: &str = r#"for word; do :; done; echo "cargo: $1 $word""#;
+
+    /// A target directory with such programs.
     fn target(programs: &[&str]) -> TempDir {
         let target = tempfile::tempdir().unwrap();
-        for program in ["debug/xtask", "cargo"].iter().chain(programs) {
-            let path = target.path().join(program);
+        let write = |name: &str, script: &str| {
+            let path = target.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, "#!/bin/sh\necho \"${0##*/}: $*\"\nexit 7\n").unwrap();
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        write("cargo", CARGO);
+        write("debug/xtask", &format!("{XTASK}\n{PROGRAM}"));
+        for program in programs.iter().filter(|program| **program != "debug/xtask") {
+            write(program, PROGRAM);
         }
-        let cargo = "#!/bin/sh\nfor word; do :; done\necho \"cargo: $1 $word\"\n";
-        fs::write(target.path().join("cargo"), cargo).unwrap();
         target
     }
 
-    fn run(target: &Path, program: &str, mini_kvm: Option<&str>) -> Output {
+    /// The runner, to be run without anything in the environment that could change what it does.
+    fn runner(target: &Path, program: &str) -> Command {
         let mut command = Command::new(RUNNER);
-        command.arg(target.join(program)).args(["a b", "c"]);
-        command.env("CARGO", target.join("cargo")).env_remove("MINI_KVM");
-        command.envs(mini_kvm.map(|value| ("MINI_KVM", value)));
+        command.arg(target.join(program)).env("CARGO", target.join("cargo"));
+        let names = std::env::vars_os().map(|(name, _)| name);
+        for name in names.filter(|name| name.as_encoded_bytes().starts_with(b"MINI_KVM")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(target: &Path, program: &str, mini_kvm: Option<&str>) -> Output {
+        let mut command = runner(target, program);
+        command.args(["a b", "c"]).envs(mini_kvm.map(|value| ("MINI_KVM", value)));
         command.output().unwrap()
     }
 
     fn said(target: &Path, program: &str, mini_kvm: Option<&str>) -> String {
-        let output = run(target, program, mini_kvm);
+        said_by(run(target, program, mini_kvm))
+    }
+
+    /// What a program said that was run.
+    fn said_by(output: Output) -> String {
         assert_eq!(output.status.code(), Some(7), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
@@ -136,12 +171,96 @@ mod tests {
     fn a_kvm_test_gets_its_chapters_built_first() {
         let target = target(&["debug/deps/kvm_x-01", "release/deps/kvm_x-01"]);
         let native = said(target.path(), "debug/deps/kvm_x-01", Some("native"));
-        assert_eq!(native, "cargo: build --bins\nkvm_x-01: a b c\n");
+        assert!(native.starts_with("cargo: build --bins\n"), "{native}");
+        assert!(native.contains("\nkvm_x-01: a b c\n"), "{native}");
         let nest = said(target.path(), "release/deps/kvm_x-01", Some("nest"));
-        assert!(
-            nest.starts_with("cargo: build --release\ncargo: build xtask\nxtask: run "),
-            "{nest}"
+        assert!(nest.starts_with("cargo: build --release\n"), "{nest}");
+        assert!(nest.contains("\nxtask: run "), "{nest}");
+    }
+
+    #[test]
+    fn what_boots_linux_finds_what_to_boot_wherever_it_runs() {
+        let programs = [
+            ("debug/ch13-long-mode", ""),
+            ("debug/ch14-linux-boot", "KERNEL=/our own/kernel\n"),
+            (
+                "release/ch15-linux-shell-solution",
+                "INITRD=/our own/initrd\nKERNEL=/our own/kernel\n",
+            ),
+            (
+                "debug/deps/kvm_x-01",
+                "INITRD=/our own/initrd\nKERNEL=/our own/kernel\n\
+                 KERNEL_FULL=/our own/kernel-full\n",
+            ),
+        ];
+        let target = target(&programs.map(|(program, _)| program));
+        for (program, found) in programs {
+            for mini_kvm in [Some("native"), Some("nest"), None] {
+                let said = said(target.path(), program, mini_kvm);
+                let has = said.rsplit_once(": ").unwrap().1.split_once('\n').unwrap().1;
+                assert_eq!(has, found, "{program} {mini_kvm:?}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_user_names_is_not_fetched() {
+        let target = target(&["debug/ch15-linux-shell", "debug/deps/kvm_x-01"]);
+        let ends = |command: &mut Command, end: &str| {
+            let said = said_by(command.env("MINI_KVM", "native").output().unwrap());
+            assert!(said.ends_with(end), "{said}");
+        };
+        let chapter = || runner(target.path(), "debug/ch15-linux-shell");
+        ends(
+            chapter().env("MINI_KVM_KERNEL", "/my own"),
+            ": \nINITRD=/our own/initrd\nKERNEL=/my own\n",
         );
+        ends(
+            chapter().env("MINI_KVM_KERNEL", "").env("MINI_KVM_INITRD", "/my own"),
+            ": \nINITRD=/my own\nKERNEL=/our own/kernel\n",
+        );
+        ends(chapter().args(["--kernel", "x"]), ": --kernel x\nINITRD=/our own/initrd\n");
+        ends(chapter().arg("--initrd=x"), ": --initrd=x\nKERNEL=/our own/kernel\n");
+        ends(chapter().args(["--initrd", "x", "--kernel=y"]), ": --initrd x --kernel=y\n");
+        ends(
+            runner(target.path(), "debug/deps/kvm_x-01").env("MINI_KVM_KERNEL_FULL", "/my own"),
+            "INITRD=/our own/initrd\nKERNEL=/our own/kernel\nKERNEL_FULL=/my own\n",
+        );
+    }
+
+    #[test]
+    fn what_a_program_says_about_itself_needs_nothing() {
+        let target = target(&["debug/ch15-linux-shell", "debug/deps/kvm_x-01"]);
+        for program in ["debug/ch15-linux-shell", "debug/deps/kvm_x-01"] {
+            let name = program.rsplit('/').next().unwrap();
+            for word in ["--help", "-h", "--version", "-V", "--list"] {
+                let said = |words: &[&str]| {
+                    let mut command = runner(target.path(), program);
+                    said_by(command.args(words).env("MINI_KVM", "nest").output().unwrap())
+                };
+                assert_eq!(said(&[word]), format!("{name}: {word}\n"));
+                assert_eq!(said(&["x", word]), format!("{name}: x {word}\n"));
+                assert!(said(&["--", word]).contains("\nxtask: run "));
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_kernel_a_chapter_does_not_start_and_tests_do() {
+        let target = target(&["debug/ch15-linux-shell", "debug/deps/kvm_x-01"]);
+        fs::write(target.path().join("debug/no-kernel-full"), "").unwrap();
+        let said = said(target.path(), "debug/deps/kvm_x-01", Some("native"));
+        assert!(
+            said.ends_with("kvm_x-01: a b c\nINITRD=/our own/initrd\nKERNEL=/our own/kernel\n"),
+            "{said}"
+        );
+
+        fs::write(target.path().join("debug/no-kernel"), "").unwrap();
+        let output = run(target.path(), "debug/ch15-linux-shell", Some("native"));
+        assert_eq!(output.status.code(), Some(66), "{output:?}");
+        assert_eq!(output.stdout, b"cargo: build xtask\n");
+        let mut named = runner(target.path(), "debug/ch15-linux-shell");
+        said_by(named.arg("--kernel=x").env("MINI_KVM", "native").output().unwrap());
     }
 
     #[test]

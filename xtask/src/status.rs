@@ -4,6 +4,8 @@
 pub const FAILED: u8 = 1;
 /// The command line was wrong (`EX_USAGE`).
 pub const USAGE: u8 = 64;
+/// A file that is needed is missing, or not what it should be (`EX_NOINPUT`).
+pub const NO_INPUT: u8 = 66;
 /// There is no usable KVM: neither this machine's nor the nest's (`EX_UNAVAILABLE`).
 pub const NO_USABLE_KVM: u8 = 69;
 /// Output could not be written (`EX_IOERR`).

@@ -13,7 +13,8 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{getegid, geteuid, getgroups};
 use serde_bytes::ByteBuf;
 
-use super::{programs, terminal};
+use super::terminal;
+use crate::programs;
 
 const LIMITS: &[Resource] = &[
     Resource::RLIMIT_AS,

@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use cpio::newc;
 
-use super::kernel::Kernel;
-use super::places::Places;
-use super::{agent, elf, programs};
+use super::agent;
+use crate::kernel::Kernel;
+use crate::places::{self, Places};
+use crate::{elf, programs};
 
 /// What the nest needs; what these need, their `.modinfo` says.
 const MODULES: &[&str] = &["virtio_pci", "virtio_console", "kvm_amd", "9pnet_virtio", "9p"];
@@ -25,7 +25,8 @@ pub fn path(places: &Places) -> PathBuf {
 /// Whether it is there, and packed from the agent and the kernel that we have.
 pub fn is_fresh(places: &Places, kernel: &Kernel) -> bool {
     let time = |path: &Path| path.metadata().and_then(|data| data.modified());
-    let (Ok(packed), Ok(agent)) = (time(&path(places)), time(&agent::path(places))) else {
+    let (Ok(packed), Ok(agent)) = (time(&path(places)), time(&agent::program(places).path()))
+    else {
         return false;
     };
     packed >= agent && time(&kernel.image).is_ok_and(|kernel| packed >= kernel)
@@ -36,16 +37,10 @@ pub fn pack(places: &Places, kernel: &Kernel) -> Result<()> {
     let tree = ModuleTree::read(&kernel.modules)?;
     let modules = tree.load_order(MODULES).with_context(|| format!("kernel {}", kernel.release))?;
 
-    let mut file = tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o644))
-        .tempfile_in(&places.nest)
-        .with_context(|| format!("cannot write to {}", places.nest.display()))?;
-    let agent = fs::read(agent::path(places)).context("cannot read the agent")?;
-    archive(&mut io::BufWriter::new(&mut file), &agent, &modules)
-        .context("cannot write the initramfs")?;
-    let path = path(places);
-    file.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(())
+    let agent = fs::read(agent::program(places).path()).context("cannot read the agent")?;
+    let mut contents = Vec::new();
+    archive(&mut contents, &agent, &modules).context("cannot pack the nest's initramfs")?;
+    places::write_whole(&path(places), &contents)
 }
 
 fn archive(out: &mut impl Write, agent: &[u8], modules: &[(String, Vec<u8>)]) -> io::Result<()> {

@@ -18,9 +18,9 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::Pid;
 use thiserror::Error;
 
-use super::places::Places;
-use super::programs;
 use super::setup::Pieces;
+use crate::places::Places;
+use crate::programs;
 
 /// How long the machine may take until its agent speaks, ten times what it takes here and more. It
 /// gets a second try: while its kernel patches itself, QEMU 7.2 now and then hangs.

@@ -8,9 +8,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::kernel::{Flavour, Kernel};
-use super::places::Places;
-use super::{agent, initramfs, programs};
+use super::{agent, initramfs};
+use crate::kernel::{Flavour, Kernel};
+use crate::places::Places;
+use crate::programs;
 
 const QEMU: &str = "qemu-system-x86_64";
 
@@ -30,12 +31,11 @@ pub fn pieces(places: &Places) -> Result<Pieces> {
     if programs::find(QEMU).is_none() {
         install_qemu(places)?;
     }
-    let kernel = match Kernel::find(places, Flavour::Full) {
-        Some(kernel) => kernel,
-        None => Kernel::fetch(places, Flavour::Full)?,
-    };
-    if !agent::is_fresh(places) {
-        agent::build(places)?;
+    let kernel = Kernel::find_or_fetch(places, Flavour::Full)?;
+    let agent = agent::program(places);
+    if !agent.is_fresh() {
+        eprintln!("nest: building the agent that runs in there…");
+        agent.build()?;
     }
     if !initramfs::is_fresh(places, &kernel) {
         initramfs::pack(places, &kernel)?;
@@ -46,7 +46,7 @@ pub fn pieces(places: &Places) -> Result<Pieces> {
 /// The pieces, if nothing is left to do.
 fn ready(places: &Places) -> Option<Pieces> {
     let kernel = Kernel::find(places, Flavour::Full)?;
-    let fresh = agent::is_fresh(places) && initramfs::is_fresh(places, &kernel);
+    let fresh = agent::program(places).is_fresh() && initramfs::is_fresh(places, &kernel);
     let qemu = programs::find(QEMU)?;
     fresh.then(|| Pieces { qemu, kernel: kernel.image, initramfs: initramfs::path(places) })
 }

@@ -1,19 +1,23 @@
 //! A distribution's kernel, unpacked under the target directory and never installed.
 
+mod vmlinux;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::places::Places;
-use super::{programs, vmlinux};
+use crate::places::Places;
+use crate::programs;
 
 /// Which kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
     /// The one that the distribution's users run: with everything that the nest needs.
     Full,
+    /// The one for virtual machines, where there is such a one: smaller, and soon booted.
+    Cloud,
 }
 
 impl Flavour {
@@ -21,20 +25,38 @@ impl Flavour {
     fn metapackages(self) -> &'static [&'static str] {
         match self {
             Self::Full => &["linux-image-amd64", "linux-image-generic"],
+            Self::Cloud => &["linux-image-cloud-amd64", "linux-image-virtual"],
         }
     }
 
-    fn name(self) -> &'static str {
+    /// Whom it is for, as messages begin.
+    fn user(self) -> &'static str {
         match self {
-            Self::Full => "full",
+            Self::Full => "nest",
+            Self::Cloud => "linux",
+        }
+    }
+
+    /// Whether it is for the nest, which needs modules and a quick start.
+    fn has_modules(self) -> bool {
+        self == Self::Full
+    }
+
+    /// What of a package we unpack, as patterns of tar.
+    fn parts(self) -> impl Iterator<Item = &'static &'static str> {
+        ["*/vmlinuz*"].iter().chain(if self.has_modules() { MODULES } else { &[] })
+    }
+
+    fn directory(self, places: &Places) -> PathBuf {
+        match self {
+            Self::Full => places.nest.join("kernel-full"),
+            Self::Cloud => places.linux.join("kernel-cloud"),
         }
     }
 }
 
-/// What of a kernel package we unpack, as patterns of tar. The modules are those that the nest can
-/// need, and a few around them.
-const PARTS: &[&str] = &[
-    "*/vmlinuz*",
+/// The modules that the nest can need, and a few around them.
+const MODULES: &[&str] = &[
     "*/modules.builtin",
     "*/kernel/arch/x86/kvm/*",
     "*/kernel/virt/lib/*",
@@ -51,33 +73,39 @@ const PARTS: &[&str] = &[
 pub struct Kernel {
     /// What `uname -r` says under it.
     pub release: String,
-    /// What to start: uncompressed if that could be had.
+    /// The image as it was packaged.
+    pub bzimage: PathBuf,
+    /// What the nest starts: uncompressed if that could be had.
     pub image: PathBuf,
-    /// A directory like `/lib/modules/…`.
+    /// A directory like `/lib/modules/…`, for those that have modules.
     pub modules: PathBuf,
 }
 
 impl Kernel {
     /// The kernel of that flavour, if it was fetched before.
     pub fn find(places: &Places, flavour: Flavour) -> Option<Self> {
-        let directory = directory(places, flavour);
+        let directory = flavour.directory(places);
         let release = fs::read_to_string(directory.join("release")).ok()?;
-        let modules = fs::read_link(directory.join("modules")).ok()?;
+        let bzimage = directory.join("vmlinuz");
         let uncompressed = directory.join("vmlinux");
-        let image = if uncompressed.exists() { uncompressed } else { directory.join("vmlinuz") };
-        Some(Self { release, image, modules: directory.join(modules) })
+        let image = if uncompressed.exists() { uncompressed } else { bzimage.clone() };
+        Some(Self { release, bzimage, image, modules: directory.join("modules") })
     }
 
-    /// Fetches it. The caller holds the lock.
-    pub fn fetch(places: &Places, flavour: Flavour) -> Result<Self> {
-        let directory = directory(places, flavour);
+    /// The same, and if it was not, it is now. The caller holds the lock.
+    pub fn find_or_fetch(places: &Places, flavour: Flavour) -> Result<Self> {
+        Self::find(places, flavour).map_or_else(|| Self::fetch(places, flavour), Ok)
+    }
+
+    fn fetch(places: &Places, flavour: Flavour) -> Result<Self> {
+        let directory = flavour.directory(places);
         // Unpacked beside its place and moved there whole: what was interrupted leaves nothing.
         let partial = directory.with_extension("partial");
         let _ = fs::remove_dir_all(&partial);
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&partial)
             .with_context(|| format!("cannot make {}", partial.display()))?;
-        let fetched = fill(&partial, places, flavour).and_then(|()| {
+        let fetched = fill(&partial, &directory, flavour).and_then(|()| {
             fs::rename(&partial, &directory)
                 .with_context(|| format!("cannot make {}", directory.display()))
         });
@@ -90,41 +118,46 @@ impl Kernel {
     }
 }
 
-fn directory(places: &Places, flavour: Flavour) -> PathBuf {
-    places.join(&format!("kernel-{}", flavour.name()))
+/// A kernel somewhere else.
+struct Source {
+    release: String,
+    image: PathBuf,
+    modules: Option<PathBuf>,
 }
 
-/// Fills a directory with `vmlinuz`, `vmlinux`, `release`, and a link `modules`.
-fn fill(directory: &Path, places: &Places, flavour: Flavour) -> Result<()> {
-    let (release, modules, image) = if programs::find("apt-get").is_some() {
-        from_packages(directory, places, flavour)?
+/// Fills a directory with `vmlinuz` and `release`, and for the nest `vmlinux` and a link `modules`.
+/// Later it will be moved to `place`.
+fn fill(directory: &Path, place: &Path, flavour: Flavour) -> Result<()> {
+    let source = if programs::find("apt-get").is_some() {
+        from_packages(directory, place, flavour)?
     } else {
-        from_this_machine()?
+        from_this_machine(flavour)?
     };
-    fs::copy(&image, directory.join("vmlinuz"))
-        .with_context(|| format!("cannot read the kernel {}", image.display()))?;
-    std::os::unix::fs::symlink(modules, directory.join("modules"))?;
-    vmlinux::unpack(&directory.join("vmlinuz"), &directory.join("vmlinux"))?;
-    fs::write(directory.join("release"), release)?;
+    let bzimage = directory.join("vmlinuz");
+    fs::copy(&source.image, &bzimage)
+        .with_context(|| format!("cannot read the kernel {}", source.image.display()))?;
+    let _ = fs::remove_dir_all(directory.join("boot"));
+    if let Some(modules) = source.modules {
+        std::os::unix::fs::symlink(modules, directory.join("modules"))?;
+        vmlinux::unpack(&bzimage, &directory.join("vmlinux"))?;
+    }
+    fs::write(directory.join("release"), source.release)?;
     Ok(())
 }
 
-/// By apt, from the distribution's archive: release, modules (within `directory`), image.
-fn from_packages(
-    directory: &Path,
-    places: &Places,
-    flavour: Flavour,
-) -> Result<(String, PathBuf, PathBuf)> {
-    let log = places.join("kernel.log");
+/// By apt, from the distribution's archive. The modules' path is one within `directory`.
+fn from_packages(directory: &Path, place: &Path, flavour: Flavour) -> Result<Source> {
+    let user = flavour.user();
+    let log = place.with_extension("log");
     let _ = fs::remove_file(&log);
     let packages = match known_packages(flavour) {
         Some(packages) => packages,
         None => packages_after_update(flavour, &log)?,
     };
     eprintln!(
-        "nest: fetching the kernel {} (once, unpacked under {}, not installed)…",
+        "{user}: fetching the kernel {} (once, unpacked under {}, not installed)…",
         packages[0],
-        places.nest.display()
+        place.display()
     );
     let download = |packages: &[String]| {
         let mut download = Command::new("apt-get");
@@ -139,21 +172,25 @@ fn from_packages(
             Err(error)
         }
     });
-    downloaded.context("cannot fetch the nest's kernel")?;
+    downloaded.with_context(|| format!("cannot fetch the kernel {}", packages[0]))?;
 
     for package in archives(directory)? {
-        unpack(&package, directory)?;
+        unpack(&package, directory, flavour)?;
         fs::remove_file(&package)?;
     }
-    // Either is a link to the other on today's systems, and packages have both.
-    let modules = ["lib/modules", "usr/lib/modules"]
-        .iter()
-        .find_map(|place| fs::read_dir(directory.join(place)).ok()?.next()?.ok())
-        .context("the kernel's package has no modules")?;
-    let release = modules.file_name().to_string_lossy().into_owned();
-    let image = directory.join("boot").join(format!("vmlinuz-{release}"));
-    let modules = modules.path().strip_prefix(directory)?.to_owned();
-    Ok((release, modules, image))
+    let image = fs::read_dir(directory.join("boot")).ok().and_then(|mut boot| boot.next()?.ok());
+    let image = image.context("the kernel's package has no image")?;
+    let release = image.file_name().to_string_lossy().trim_start_matches("vmlinuz-").to_owned();
+    let modules = if flavour.has_modules() {
+        // Either is a link to the other on today's systems, and packages have both.
+        let places =
+            ["lib/modules", "usr/lib/modules"].map(|place| Path::new(place).join(&release));
+        let mut existing = places.into_iter().filter(|place| directory.join(place).is_dir());
+        Some(existing.next().context("the kernel's package has no modules")?)
+    } else {
+        None
+    };
+    Ok(Source { release, image: image.path(), modules })
 }
 
 /// Has apt get its lists anew, and then say which packages hold the newest kernel.
@@ -164,9 +201,9 @@ fn packages_after_update(flavour: Flavour, log: &Path) -> Result<Vec<String>> {
              type this, then try again: sudo apt-get update"
         );
     }
-    eprintln!("nest: updating the lists of apt-get (once)…");
+    eprintln!("{}: updating the lists of apt-get (once)…", flavour.user());
     programs::run_logged(Command::new("apt-get").arg("update"), log)
-        .context("cannot find the nest's kernel")?;
+        .context("cannot find a kernel")?;
     known_packages(flavour).with_context(|| {
         format!("apt knows none of the packages {}", flavour.metapackages().join(", "))
     })
@@ -182,7 +219,9 @@ fn known_packages(flavour: Flavour) -> Option<Vec<String>> {
         // Ubuntu has the modules in packages of their own, some of them only for some kernels.
         let version = image.strip_prefix("linux-image-")?.to_owned();
         let mut packages = vec![image];
-        for kind in ["linux-modules", "linux-modules-extra"] {
+        let kinds: &[_] =
+            if flavour.has_modules() { &["linux-modules", "linux-modules-extra"] } else { &[] };
+        for kind in kinds {
             let package = format!("{kind}-{version}");
             if programs::output_of(Command::new("apt-cache").args(["show", &package])).is_ok() {
                 packages.push(package);
@@ -209,7 +248,7 @@ fn archives(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Unpacks the parts of a package that we need. That a part is not in it, is seen later.
-fn unpack(package: &Path, directory: &Path) -> Result<()> {
+fn unpack(package: &Path, directory: &Path, flavour: Flavour) -> Result<()> {
     let mut archive = Command::new("dpkg-deb")
         .arg("--fsys-tarfile")
         .arg(package)
@@ -222,7 +261,7 @@ fn unpack(package: &Path, directory: &Path) -> Result<()> {
         .arg("-C")
         .arg(directory)
         .arg("--wildcards")
-        .args(PARTS)
+        .args(flavour.parts())
         .env("LC_ALL", "C")
         .stdin(contents)
         .stderr(std::process::Stdio::piped())
@@ -241,20 +280,41 @@ fn unpack(package: &Path, directory: &Path) -> Result<()> {
 }
 
 /// Where no package manager hands out a package without installing it: this machine's own kernel.
-fn from_this_machine() -> Result<(String, PathBuf, PathBuf)> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned();
-    let modules = PathBuf::from("/lib/modules").join(&release);
-    let images = [modules.join("vmlinuz"), PathBuf::from(format!("/boot/vmlinuz-{release}"))];
-    match images.iter().find(|image| fs::File::open(image).is_ok()) {
-        Some(image) if modules.join("kernel").is_dir() => Ok((release, modules, image.clone())),
-        _ => bail!(
-            "the nest needs a kernel to start, and this machine's cannot be read\n  \
-             looked for {} or {}, and the modules in {}",
-            images[0].display(),
-            images[1].display(),
-            modules.display()
-        ),
+fn from_this_machine(flavour: Flavour) -> Result<Source> {
+    let release = this_release()?;
+    let modules = Path::new("/lib/modules").join(&release);
+    let Some(image) = image_of_this_machine() else {
+        let [first, second] = images_of(&release);
+        bail!(
+            "there is no apt-get to fetch a kernel with, and this machine's own cannot be read\n  \
+             looked for {} or {}",
+            first.display(),
+            second.display(),
+        );
+    };
+    if !flavour.has_modules() {
+        return Ok(Source { release, image, modules: None });
     }
+    if !modules.join("kernel").is_dir() {
+        bail!("the nest needs the kernel's modules, which are not in {}", modules.display());
+    }
+    Ok(Source { release, image, modules: Some(modules) })
+}
+
+/// The image that this machine runs, where it can be read.
+pub fn image_of_this_machine() -> Option<PathBuf> {
+    images_of(&this_release().ok()?).into_iter().find(|image| fs::File::open(image).is_ok())
+}
+
+fn this_release() -> Result<String> {
+    let path = "/proc/sys/kernel/osrelease";
+    let release = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    Ok(release.trim().to_owned())
+}
+
+fn images_of(release: &str) -> [PathBuf; 2] {
+    [format!("/lib/modules/{release}/vmlinuz"), format!("/boot/vmlinuz-{release}")]
+        .map(PathBuf::from)
 }
 
 #[cfg(test)]
@@ -275,8 +335,13 @@ mod tests {
     fn a_kernel_that_was_half_fetched_is_none() {
         let directory = tempfile::tempdir().unwrap();
         let places = Places::make(directory.path()).unwrap();
-        fs::create_dir(directory.path().join("kernel-full")).unwrap();
-        fs::write(directory.path().join("kernel-full/vmlinuz"), "").unwrap();
-        assert!(Kernel::find(&places, Flavour::Full).is_none());
+        for flavour in [Flavour::Full, Flavour::Cloud] {
+            let kernel = flavour.directory(&places);
+            fs::create_dir_all(&kernel).unwrap();
+            fs::write(kernel.join("vmlinuz"), "").unwrap();
+            assert!(Kernel::find(&places, flavour).is_none());
+            fs::write(kernel.join("release"), "6.1").unwrap();
+            assert_eq!(Kernel::find(&places, flavour).unwrap().bzimage, kernel.join("vmlinuz"));
+        }
     }
 }

@@ -1,34 +1,40 @@
-//! Where the nest keeps its things: all under the target directory.
+//! Where we keep what we fetch and build: all under the target directory.
 
 use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The nest's directory.
+/// Directories beside the `debug` or `release` directory in which this program lies.
 pub struct Places {
-    /// `target/nest`.
+    /// `target/nest`: what the nest consists of.
     pub nest: PathBuf,
+    /// `target/linux`: what the chapters boot. It is made when it is needed.
+    pub linux: PathBuf,
 }
 
 impl Places {
-    /// `target/nest`, beside the `debug` or `release` directory in which this program lies.
     pub fn find() -> Result<Self> {
         let program = std::env::current_exe().context("cannot find out where xtask is")?;
         let target = program.ancestors().nth(2).context("xtask does not lie in target/debug")?;
-        Self::make(&target.join("nest"))
+        Self::make(target)
     }
 
-    pub fn make(nest: &Path) -> Result<Self> {
+    pub fn make(target: &Path) -> Result<Self> {
+        let places = Self { nest: target.join("nest"), linux: target.join("linux") };
+        let nest = &places.nest;
         fs::create_dir_all(nest).with_context(|| {
             format!(
                 "cannot make the directory {}\n  set CARGO_TARGET_DIR to one of your own",
                 nest.display()
             )
         })?;
-        Ok(Self { nest: nest.to_owned() })
+        Ok(places)
     }
 
+    /// A place in the nest's directory.
     pub fn join(&self, name: &str) -> PathBuf {
         self.nest.join(name)
     }
@@ -49,15 +55,29 @@ impl Places {
         }
     }
 
-    /// Waits until no other command prepares the nest. The lock goes with the file.
+    /// Waits until no other command fetches or builds anything. The lock goes with the file.
     pub fn lock(&self) -> Result<File> {
         let path = self.join("lock");
         let file =
             File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
         if file.try_lock().is_err() {
-            eprintln!("nest: another command is preparing the nest: waiting for it…");
+            eprintln!("xtask: another command is fetching or building: waiting for it…");
             file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         }
         Ok(file)
     }
+}
+
+/// Writes a file whole or not at all, for all to read.
+pub fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
+    let directory = path.parent().context("a file lies in a directory")?;
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(directory)?;
+        file.write_all(contents)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }
