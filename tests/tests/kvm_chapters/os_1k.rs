@@ -352,7 +352,7 @@ fn a_shell_that_waits_uses_no_cpu() {
 }
 
 /// Reads until it is `enough`.
-fn read_until(
+pub fn read_until(
     mut stdout: ChildStdout,
     enough: impl Fn(&str) -> bool + Send + 'static,
 ) -> (ChildStdout, String) {

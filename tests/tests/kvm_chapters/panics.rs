@@ -18,7 +18,7 @@ const PROLOGUE: [u8; 3] = [0x55, 0x89, 0xe5];
 
 /// The kernel with other code in a function, and where that is. `code` gets the address of the
 /// function.
-fn spoilt(function: &str, code: impl FnOnce(u32) -> Vec<u8>) -> (NamedTempFile, u32) {
+pub fn spoilt(function: &str, code: impl FnOnce(u32) -> Vec<u8>) -> (NamedTempFile, u32) {
     let mut file = fs::read(format!("{}/multiboot/os-1k.elf", guests::ELF_DIR)).unwrap();
     let elf = ElfBytes::<LittleEndian>::minimal_parse(&file).unwrap();
     let (symbols, names) = elf.symbol_table().unwrap().unwrap();

@@ -13,8 +13,12 @@ const VARYING: [(&str, &str); 2] = [
 
 /// Compares what a run leaves behind with `snapshots/NAME.snap`.
 pub fn check(name: &str, run: &Run, more_varying: &[(&str, &str)]) {
-    let finished = run.finish().sorted_by_vcpu();
+    let mut finished = run.finish();
     finished.code();
+    // The 1K OS, too, has lines that look like a vCPU's.
+    if run.arguments.iter().filter(|argument| !argument.starts_with('-')).count() > 1 {
+        finished = finished.sorted_by_vcpu();
+    }
     let mut settings = Settings::clone_current();
     settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"));
     settings.set_prepend_module_to_snapshot(false);
