@@ -14,8 +14,8 @@ use tests::{Finished, Run, assert_ends, finish, program, signal, text};
 use crate::interactive::{
     CTRL_A, assert_restored, on_terminal, settings_before, type_keys, with_settings,
 };
+use crate::kernel::spoilt;
 use crate::os_1k::{CHAPTER, assert_answers, printed, read_until};
-use crate::panics::spoilt;
 use crate::stopping::assert_interrupted;
 
 const DISK_BYTES: usize = 1 << 20;
@@ -31,7 +31,7 @@ fn new_disk() -> (TempDir, PathBuf) {
 }
 
 /// The files of an archive.
-fn files(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub fn files(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut archive = tar::Archive::new(archive);
     let file = |entry: std::io::Result<tar::Entry<&[u8]>>| {
         let mut entry = entry.unwrap();
@@ -43,7 +43,7 @@ fn files(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// An archive of these files.
-fn archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+pub fn archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in files {
         let mut header = tar::Header::new_ustar();

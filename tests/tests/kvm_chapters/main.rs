@@ -9,6 +9,7 @@ mod exceptions;
 mod images;
 mod interactive;
 mod interrupts;
+mod kernel;
 mod os_1k;
 mod paging;
 mod panics;

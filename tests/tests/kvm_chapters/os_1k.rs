@@ -7,11 +7,14 @@ use std::process::ChildStdout;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use tests::{Finished, Run, assert_ends, await_vcpus, cpu_seconds, finish, patiently};
+use tests::{Run, assert_ends, await_vcpus, cpu_seconds, finish, patiently, text};
 
+use crate::disk::{archive, files};
+use crate::images::image;
 use crate::interactive::{
     CTRL_D, assert_restored, await_running, on_terminal, settings_before, type_keys, with_settings,
 };
+use crate::kernel::free_pages;
 
 pub const CHAPTER: &str = "ch12-os-1k";
 
@@ -437,7 +440,7 @@ fn there_is_room_for_eight_programs_in_the_background() {
     let command = command.replace('#', "");
     let mut expected = String::new();
     for id in 2..10 {
-        write!(expected, "> {command}[{id}] spin\n").unwrap();
+        writeln!(expected, "> {command}[{id}] spin").unwrap();
     }
     let full = "run: spin: 8 programs run in the background already\n";
     assert_eq!(output, expected + "> " + &command + full + "> exit 1\n");
@@ -477,44 +480,68 @@ fn a_program_that_crashes_dies_alone() {
     ]) {
         write!(input, "crash {way}\necho alive\n").unwrap();
         writeln!(expected, "> crash {way}\n[{id} crash] killed at {report}").unwrap();
-        write!(expected, "> echo alive\nalive\n").unwrap();
+        writeln!(expected, "> echo alive\nalive").unwrap();
     }
     assert_eq!(without_addresses(&printed(&[], &input, 0)), expected + "> \n");
 }
 
-/// As many programs as would fill the memory of 16 MiB, if nothing of them were freed: each has a
-/// page directory, two page tables, four pages of stack, and one of code.
-const PROGRAMS: usize = (16 << 20) / 4096 / 8;
+/// The pages that are free beside the shell and the program below.
+const FREE_PAGES: u32 = 320;
 
-/// With a kernel of this path, or the built-in one.
-pub fn start_many(kernel: &[&str], command: &str, status: i32) -> Finished {
-    let input = format!("{command}\n").repeat(PROGRAMS) + "exit 9\n";
-    let finished = Run { input: input.as_bytes(), ..Run::new(CHAPTER, kernel) }.finish();
-    assert_ends(&finished, status, &[]);
-    finished
+/// A program that sleeps for weeks on all memory but `FREE_PAGES`.
+fn ballast() -> Vec<u8> {
+    const OTHERS: u32 = 30; // what it and the shell have besides: tables, stacks, code
+    let bytes = (free_pages() - OTHERS - FREE_PAGES) * 4096;
+    #[rustfmt::skip]
+    let words: [u32; 21] = [
+        0x464c_457f, 0x0001_0101, 0, 0, //            ELF, 32-bit, little-endian
+        0x0003_0002, 1, 0x0100_0054, 0x34, //         80386 executable; entry; headers are at
+        0, 0, 0x0020_0034, 0x0028_0001, 0, //         bytes of the headers; one of them
+        1, 0, 0x0100_0000, 0, 0x62, bytes, 7, 4096, // load: from, to, bytes there, here
+    ];
+    let mut program: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    program.extend([0xb8, 9, 0, 0, 0]); //            1: mov $SYS_SLEEP, %eax
+    program.extend([0xbb, 0xff, 0xff, 0xff, 0x7f]); //   mov $0x7fffffff, %ebx
+    program.extend([0xcd, 0x80, 0xeb, 0xf2]); //         int $0x80; jmp 1b
+    program
 }
+
+/// What these commands print where there is room for some thirty programs.
+#[track_caller]
+fn printed_with_little_memory(commands: &str) -> String {
+    let mut files = files(guests::DISK);
+    files.push(("ballast".into(), ballast()));
+    let disk = image(&archive(&files));
+    let output =
+        printed(&["--disk", text(disk.path())], &format!("ballast &\nballast\n{commands}"), 0);
+    // There is no room for another of these.
+    let start = "> ballast &\n[2] ballast\n> ballast\nrun: ballast: no room left\n";
+    output.strip_prefix(start).unwrap_or_else(|| panic!("{output}")).to_owned()
+}
+
+/// More than would use up what is free if each lost only one page.
+const PROGRAMS: usize = FREE_PAGES as usize + 30;
 
 #[test]
 fn what_a_program_had_is_freed_when_it_ends() {
-    let finished = start_many(&[], "fibonacci 0", 9);
-    let expected = "> fibonacci 0\n".repeat(PROGRAMS) + "> exit 9\n";
-    assert!(finished.stdout == expected.as_bytes(), "{finished}");
+    let output = printed_with_little_memory(&"fibonacci 0\n".repeat(PROGRAMS));
+    assert_eq!(output, "> fibonacci 0\n".repeat(PROGRAMS) + "> \n");
 }
 
 #[test]
 fn what_a_program_had_is_freed_when_it_crashes() {
-    let finished = start_many(&[], "crash hlt", 9);
-    let output = String::from_utf8_lossy(&finished.stdout);
-    assert_eq!(output.matches(": #GP, not for programs\n").count(), PROGRAMS, "{finished}");
-    assert_eq!(output.lines().count(), 2 * PROGRAMS + 1, "{finished}");
+    let output = printed_with_little_memory(&"crash hlt\n".repeat(PROGRAMS));
+    let reports = output.matches("#GP, not for programs\n> ").count();
+    assert_eq!((reports, output.lines().count()), (PROGRAMS, 2 * PROGRAMS + 1), "{output}");
 }
 
-/// Each time it has all the processes there can be, and then all the memory.
+/// Each time it has all the processes there can be, or all the memory.
 #[test]
 fn what_an_abusive_program_had_is_freed() {
-    const PROCESSES: usize = 30;
+    const PROCESSES: usize = 25; // at least
     let times = PROGRAMS.div_ceil(PROCESSES);
-    let output = printed(&[], &("abuse\n".repeat(times) + "gcd 1 0\nls\n"), 0);
+    let input = "abuse\n".repeat(times) + "gcd 1 0\nls\n";
+    let output = printed_with_little_memory(&input);
     assert_eq!(output.matches("\nabuse: 0 allowed\n> ").count(), times, "{output}");
     assert!(output.contains("> gcd 1 0\ngcd(1, 0) = 1\n> ls\n"), "{output}");
     assert!(!output.contains("abuse.tmp"), "{output}");

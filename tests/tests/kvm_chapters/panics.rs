@@ -1,42 +1,13 @@
 //! Faults in the kernel of the 1K OS: it is spoilt in a copy, for it has none of its own that we
 //! know. It says where, and how it got there, and ends the machine.
 
-use std::fs;
-
-use elf::ElfBytes;
-use elf::endian::LittleEndian;
 use tempfile::NamedTempFile;
 use tests::{Run, assert_ends, text};
 
-use crate::images::image;
-use crate::os_1k::{CHAPTER, start_many};
+use crate::kernel::spoilt;
+use crate::os_1k::CHAPTER;
 
 const STATUS_PANIC: i32 = 63;
-
-/// What a function begins with, so that the call trace finds its caller: push %ebp; mov %esp, %ebp.
-const PROLOGUE: [u8; 3] = [0x55, 0x89, 0xe5];
-
-/// The kernel with other code in a function, and where that is. `code` gets the address of the
-/// function.
-pub fn spoilt(function: &str, code: impl FnOnce(u32) -> Vec<u8>) -> (NamedTempFile, u32) {
-    let mut file = fs::read(format!("{}/multiboot/os-1k.elf", guests::ELF_DIR)).unwrap();
-    let elf = ElfBytes::<LittleEndian>::minimal_parse(&file).unwrap();
-    let (symbols, names) = elf.symbol_table().unwrap().unwrap();
-    let named = |it: &elf::symbol::Symbol| names.get(it.st_name as usize).unwrap() == function;
-    let address = symbols.iter().find(named).expect("the kernel has this function").st_value;
-    let segments = elf.segments().unwrap();
-    let holds = |it: &elf::segment::ProgramHeader| {
-        (it.p_vaddr..it.p_vaddr + it.p_filesz).contains(&address)
-    };
-    let segment = segments.iter().find(holds).unwrap();
-    let at = (segment.p_offset + address - segment.p_vaddr) as usize;
-
-    let skipped = if file[at..].starts_with(&PROLOGUE) { PROLOGUE.len() } else { 0 };
-    let (at, address) = (at + skipped, u32::try_from(address).unwrap());
-    let code = code(address);
-    file[at..at + code.len()].copy_from_slice(&code);
-    (image(&file), address + skipped as u32)
-}
 
 /// Runs the kernel up to the panic, and gives what that says.
 fn panic_of(kernel: &NamedTempFile, input: &[u8]) -> String {
@@ -114,13 +85,4 @@ fn it_fails_as_it_starts() {
     let trace = format!("call trace:\n  {address:08x} fs_init\n");
     assert!(said.contains(&trace), "{said}");
     assert_eq!(call_trace(&said)[..2], ["fs_init", "main"], "{said}");
-}
-
-/// What the tests in os_1k.rs would see if pages leaked.
-#[test]
-fn a_kernel_that_frees_nothing_runs_out_of_memory() {
-    let (kernel, _) = spoilt("page_free", |_| vec![0x5d, 0xc3]); // pop %ebp; ret
-    let finished = start_many(&[text(kernel.path())], "fibonacci 0", 9);
-    let output = String::from_utf8_lossy(&finished.stdout);
-    assert!(output.contains("\nrun: fibonacci: no room left\n"), "{output}");
 }
