@@ -411,6 +411,32 @@ fn a_qemu_that_dies_is_reported_with_its_words_and_soon() {
     assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
 }
 
+/// Without a nest: the kernel is a Multiboot one, and any boot loader will do.
+#[test]
+fn the_1k_os_boots_to_its_prompt_in_qemu_itself() {
+    LazyLock::force(&XTASK); // brings QEMU
+    let directory = tempfile::tempdir().unwrap();
+    let [disk, serial] = ["disk.tar", "serial"].map(|name| directory.path().join(name));
+    fs::write(&disk, guests::DISK).unwrap();
+    let mut qemu = Command::new("qemu-system-x86_64")
+        .args(["-kernel", &format!("{}/multiboot/os-1k.elf", guests::ELF_DIR), "-initrd"])
+        .arg(&disk)
+        .args(["-m", "16", "-display", "none", "-serial"])
+        .arg(format!("file:{}", serial.display()))
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let since = Instant::now();
+    let mut printed = String::new();
+    while printed != "> " && since.elapsed() < Duration::from_millis(PATIENCE_MS) {
+        std::thread::sleep(Duration::from_millis(50));
+        printed = fs::read_to_string(&serial).unwrap_or_default();
+    }
+    qemu.kill().unwrap();
+    qemu.wait().unwrap();
+    assert_eq!(printed, "> ");
+}
+
 /// Crashes the nest's kernel the first time, or each time.
 fn crash(directory: &Path, program: &str) -> Output {
     let program = directory.join(program);

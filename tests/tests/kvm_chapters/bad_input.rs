@@ -8,7 +8,7 @@ use tests::{Run, assert_ends, finish, program, text};
 
 use crate::images::image;
 
-const CHAPTERS: [&str; 11] = [
+const CHAPTERS: [&str; 12] = [
     "ch01-open-kvm",
     "ch02-guest-memory",
     "ch03-hlt",
@@ -20,6 +20,7 @@ const CHAPTERS: [&str; 11] = [
     "ch09-protected-mode",
     "ch10-paging",
     "ch11-interrupts",
+    "ch12-os-1k",
 ];
 
 /// The instruction that ends a guest.

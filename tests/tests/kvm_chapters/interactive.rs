@@ -12,7 +12,7 @@ use crate::images::{NUMBERS, image};
 /// Long enough for an emulated machine; a test that succeeds does not wait.
 const PATIENCE_MS: u64 = 60_000;
 
-const CTRL_A: &str = "\x01";
+pub const CTRL_A: &str = "\x01";
 const CTRL_C: &str = "\x03";
 pub const CTRL_D: &str = "\x04";
 const CTRL_Z: &str = "\x1a";

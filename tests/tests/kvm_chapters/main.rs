@@ -2,12 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "a test says with a panic what went wrong")]
 
 mod bad_input;
+mod disk;
 mod doctor;
+mod elf;
 mod exceptions;
 mod images;
 mod interactive;
 mod interrupts;
+mod kernel;
+mod os_1k;
 mod paging;
+mod panics;
 mod protected_mode;
 mod side_by_side;
 mod snapshots;
