@@ -35,8 +35,7 @@ pub struct Console<W> {
 
 impl Console<Box<dyn Write + Send>> {
     /// The console of vCPU `id`. What is typed is for the first. A guest that is not alone has a
-    /// `tag` for its lines. What is typed is also an `interrupt`, and Ctrl-D is a key like any other
-    /// for a guest that has a `keyboard`.
+    /// `tag` for its lines. What is typed is also an `interrupt`.
     pub fn open(id: usize, tag: Option<String>, interrupt: EventFd, keyboard: bool) -> Self {
         let input = if id == 0 { input::listen(interrupt, keyboard) } else { channel().1 };
         let Some(tag) = tag else {
@@ -77,9 +76,6 @@ impl<W: Write> Console<W> {
     /// Whether a byte waits to be read. A guest that gets interrupts may ask this often.
     pub fn has_input_now(&mut self) -> io::Result<bool> {
         self.receive(Duration::ZERO);
-        if self.received.is_none() && self.is_at_end {
-            self.received = Some(CTRL_D); // the last one was for a program, this is for the next
-        }
         if self.received.is_none() {
             self.flush()?;
         }

@@ -22,6 +22,8 @@ pub struct Image {
     /// Where the guest begins.
     pub entry: GuestAddress,
     pub segments: Vec<Segment>,
+    /// Linux, which is loaded in its own way.
+    pub bzimage: Vec<u8>,
 }
 
 /// What goes into memory in one piece.
@@ -98,12 +100,12 @@ fn parse_image(path: &Path, mode: Mode, bytes: Vec<u8>) -> Result<Image, GuestEr
     let layout = layout(mode);
     if mode != Mode::Multiboot {
         let (entry, segments) = (layout.image, vec![Segment { address: layout.image, bytes }]);
-        return Ok(Image { mode, entry, segments });
+        return Ok(Image { mode, entry, segments, bzimage: Vec::new() });
     }
     let room = layout.image.0..layout.image.0 + layout.image_bytes_max as u64;
     let (entry, segments) = elf::parse(&bytes, &room)
         .map_err(|cause| GuestError::BadElf { path: path.into(), cause })?;
-    Ok(Image { mode, entry, segments })
+    Ok(Image { mode, entry, segments, bzimage: Vec::new() })
 }
 
 fn did_you_mean(name: &str) -> String {

@@ -12,7 +12,7 @@ use linux_loader::loader::{KernelLoader, bzimage::BzImage};
 use vm_memory::{Address, ByteValued, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 use crate::Options;
-use crate::guest::{GuestError, Image, Segment};
+use crate::guest::{GuestError, Image};
 use crate::layout::{COMMAND_LINE_ADDRESS, COMMAND_LINE_BYTES_MAX, ZERO_PAGE_ADDRESS};
 use crate::layout::{HIGH_MEMORY_START, LOW_MEMORY_END, MEMORY_BYTES_MAX};
 
@@ -35,7 +35,7 @@ const _: () = assert!(offset_of!(boot_params, hdr.type_of_loader) == 0x210);
 const _: () = assert!(offset_of!(boot_params, hdr.cmd_line_ptr) == 0x228);
 const _: () = assert!(offset_of!(boot_params, e820_table) == 0x2d0);
 
-/// Reads a bzImage. It is one segment, for the address where the kernel wants to be.
+/// Reads a bzImage, for the address where the kernel wants to be.
 pub fn open(options: &Options) -> Result<Image, GuestError> {
     let path = options.kernel.as_ref().ok_or(GuestError::NoKernel)?;
     let unreadable = |cause| GuestError::Unreadable { path: path.into(), cause };
@@ -44,9 +44,8 @@ pub fn open(options: &Options) -> Result<Image, GuestError> {
     file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
     let header = check(&bytes, options)
         .map_err(|cause| GuestError::BadKernel { path: path.into(), cause })?;
-    let address = GuestAddress(header.pref_address);
     let entry = GuestAddress(header.pref_address + ENTRY_64_OFFSET);
-    Ok(Image { mode: Mode::Linux, entry, segments: vec![Segment { address, bytes }] })
+    Ok(Image { mode: Mode::Linux, entry, segments: Vec::new(), bzimage: bytes })
 }
 
 /// The setup header of a kernel that can be booted here.
@@ -76,9 +75,9 @@ fn check(file: &[u8], options: &Options) -> Result<setup_header> {
 }
 
 /// Puts the kernel, the zero page and the command line into memory.
-pub fn load(kernel: &Segment, command_line: &str, memory: &GuestMemoryMmap) -> Result<()> {
-    let mut file = Cursor::new(&kernel.bytes);
-    let loaded = BzImage::load(memory, Some(kernel.address), &mut file, None);
+pub fn load(linux: &Image, command_line: &str, memory: &GuestMemoryMmap) -> Result<()> {
+    let start = GuestAddress(linux.entry.0 - ENTRY_64_OFFSET);
+    let loaded = BzImage::load(memory, Some(start), &mut Cursor::new(&linux.bzimage), None);
     let hdr = loaded.context("loading the kernel")?.setup_header.context("no setup header")?;
     let mut zero_page = boot_params { hdr, ..Default::default() };
     set_boot_loader(&mut zero_page);

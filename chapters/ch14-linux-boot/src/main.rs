@@ -178,12 +178,8 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
     let is_linux = image.mode == Mode::Linux;
     let memory_bytes = if is_linux { options.memory } else { layout.memory_bytes };
     let vm = Vm::new(kvm, &[(GuestAddress(0), memory_bytes)])?;
-    for segment @ Segment { address, bytes } in &image.segments {
-        if is_linux {
-            linux::load(segment, &options.cmdline, &vm.memory)?;
-        } else {
-            vm.memory.write_slice(bytes, *address).context("loading the guest")?;
-        }
+    for Segment { address, bytes } in &image.segments {
+        vm.memory.write_slice(bytes, *address).context("loading the guest")?;
     }
     let has_interrupts = matches!(image.mode, Mode::Interrupts | Mode::Multiboot | Mode::Linux);
     if has_interrupts {
@@ -196,6 +192,7 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
     }
     match image.mode {
         Mode::Linux => {
+            linux::load(image, &options.cmdline, &vm.memory)?;
             vm.memory.write_obj(gdt::LINUX, GDT_ADDRESS).context("the GDT")?;
             paging64::write(&vm.memory)?;
             vcpu.enter_linux(image.entry)?;
