@@ -68,9 +68,15 @@ impl<W: Write> Console<W> {
         if self.is_watched || self.flushed.elapsed() > IDLE / 2 { self.flush() } else { Ok(()) }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    pub fn flush(&mut self) -> io::Result<()> {
         self.flushed = Instant::now();
         self.output.flush()
+    }
+
+    /// The byte that waits to be read, if one does.
+    pub fn read_now(&mut self) -> Option<u8> {
+        self.receive(Duration::ZERO);
+        self.received.take()
     }
 
     /// Whether a byte waits to be read. A guest that gets interrupts may ask this often.

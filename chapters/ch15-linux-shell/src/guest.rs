@@ -46,6 +46,8 @@ pub enum GuestError {
     BadElf { path: PathBuf, cause: anyhow::Error },
     #[error("{path}: this kernel cannot be booted: {cause}")]
     BadKernel { path: PathBuf, cause: anyhow::Error },
+    #[error("{path}: the initrd has {bytes} bytes, below {end:#x} there is room for {bytes_max}")]
+    InitrdTooLarge { path: PathBuf, bytes: u64, end: u64, bytes_max: u64 },
     #[error("no kernel is named\n  name one: --kernel FILE, or let cargo run fetch one")]
     NoKernel,
     #[error("--disk is for a guest that is alone, and an ELF file\n  os-1k is one")]

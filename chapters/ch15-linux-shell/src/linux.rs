@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::mem::offset_of;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use guests::Mode;
@@ -12,7 +13,7 @@ use linux_loader::loader::{KernelLoader, bzimage::BzImage};
 use vm_memory::{Address, ByteValued, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 use crate::Options;
-use crate::guest::{GuestError, Image};
+use crate::guest::{GuestError, Image, Segment};
 use crate::layout::{COMMAND_LINE_ADDRESS, COMMAND_LINE_BYTES_MAX, ZERO_PAGE_ADDRESS};
 use crate::layout::{HIGH_MEMORY_START, LOW_MEMORY_END, MEMORY_BYTES_MAX};
 
@@ -25,6 +26,7 @@ const VERSION_MIN: u16 = 0x020c;
 /// `xloadflags`: there is, this far from where the kernel begins.
 const XLF_KERNEL_64: u16 = 1 << 0;
 const ENTRY_64_OFFSET: u64 = 0x200;
+const PAGE_BYTES: u64 = 4096;
 /// No kernel's file is longer.
 const FILE_BYTES_MAX: u64 = 128 << 20;
 
@@ -32,20 +34,44 @@ const FILE_BYTES_MAX: u64 = 128 << 20;
 const _: () = assert!(offset_of!(boot_params, e820_entries) == 0x1e8);
 const _: () = assert!(offset_of!(boot_params, hdr) == HEADER);
 const _: () = assert!(offset_of!(boot_params, hdr.type_of_loader) == 0x210);
+const _: () = assert!(offset_of!(boot_params, hdr.ramdisk_image) == 0x218);
+const _: () = assert!(offset_of!(boot_params, hdr.ramdisk_size) == 0x21c);
 const _: () = assert!(offset_of!(boot_params, hdr.cmd_line_ptr) == 0x228);
 const _: () = assert!(offset_of!(boot_params, e820_table) == 0x2d0);
 
 /// Reads a bzImage, for the address where the kernel wants to be.
 pub fn open(options: &Options) -> Result<Image, GuestError> {
     let path = options.kernel.as_ref().ok_or(GuestError::NoKernel)?;
+    let bytes = read(path)?;
+    let header = check(&bytes, options)
+        .map_err(|cause| GuestError::BadKernel { path: path.into(), cause })?;
+    let entry = GuestAddress(header.pref_address + ENTRY_64_OFFSET);
+    let segments = match &options.initrd {
+        Some(path) => vec![place_initrd(path, &header, options.memory as u64)?],
+        None => Vec::new(),
+    };
+    Ok(Image { mode: Mode::Linux, entry, segments, bzimage: bytes })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, GuestError> {
     let unreadable = |cause| GuestError::Unreadable { path: path.into(), cause };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
-    let header = check(&bytes, options)
-        .map_err(|cause| GuestError::BadKernel { path: path.into(), cause })?;
-    let entry = GuestAddress(header.pref_address + ENTRY_64_OFFSET);
-    Ok(Image { mode: Mode::Linux, entry, segments: Vec::new(), bzimage: bytes })
+    Ok(bytes)
+}
+
+/// The initrd, as high as the kernel allows and memory goes: the kernel unpacks itself below.
+fn place_initrd(path: &Path, header: &setup_header, memory: u64) -> Result<Segment, GuestError> {
+    let bytes = read(path)?;
+    let (length, path) = (bytes.len() as u64, path.to_owned());
+    let end = memory.min(u64::from(header.initrd_addr_max) + 1);
+    let bytes_max = end.saturating_sub(header.pref_address + u64::from(header.init_size));
+    if length > bytes_max {
+        return Err(GuestError::InitrdTooLarge { path, bytes: length, end, bytes_max });
+    }
+    let address = GuestAddress((end - length) & !(PAGE_BYTES - 1));
+    Ok(Segment { address, bytes })
 }
 
 /// The setup header of a kernel that can be booted here.
@@ -82,6 +108,9 @@ pub fn load(linux: &Image, command_line: &str, memory: &GuestMemoryMmap) -> Resu
     let mut zero_page = boot_params { hdr, ..Default::default() };
     set_boot_loader(&mut zero_page);
     set_command_line(&mut zero_page);
+    if let [initrd] = &linux.segments[..] {
+        set_initrd(&mut zero_page, initrd);
+    }
     set_memory_map(&mut zero_page, memory.last_addr().raw_value() + 1);
     memory.write_obj(zero_page, ZERO_PAGE_ADDRESS).context("the zero page")?;
     // A 0 ends it, and memory is full of them.
@@ -97,6 +126,11 @@ fn set_command_line(zero_page: &mut boot_params) {
     zero_page.hdr.cmd_line_ptr = COMMAND_LINE_ADDRESS.raw_value() as u32;
 }
 
+fn set_initrd(zero_page: &mut boot_params, initrd: &Segment) {
+    zero_page.hdr.ramdisk_image = initrd.address.raw_value() as u32;
+    zero_page.hdr.ramdisk_size = initrd.bytes.len() as u32;
+}
+
 /// The kernel may use all memory but what a PC has between 640 KiB and 1 MiB.
 fn set_memory_map(zero_page: &mut boot_params, end: u64) {
     const E820_TYPE_RAM: u32 = 1;
@@ -110,7 +144,14 @@ fn set_memory_map(zero_page: &mut boot_params, end: u64) {
 /// For the command line: bytes, or K, M or G for multiples of 1024.
 pub fn parse_memory(text: &str) -> Result<usize> {
     let bytes = parse_size::Config::new().with_binary().parse_size(text)?;
-    let is_possible = bytes % 4096 == 0 && bytes <= MEMORY_BYTES_MAX;
+    let is_possible = bytes % PAGE_BYTES == 0 && bytes <= MEMORY_BYTES_MAX;
     ensure!(is_possible, "pages of 4K are possible, up to 3G: above are devices");
     Ok(bytes as usize)
+}
+
+/// Whether the reset was a warm one: in a PC, that tells the firmware, by this word, to hurry.
+pub fn has_panicked(memory: &GuestMemoryMmap) -> Result<bool> {
+    const RESET_FLAG: GuestAddress = GuestAddress(0x472);
+    const WARM: u16 = 0x1234;
+    Ok(memory.read_obj::<u16>(RESET_FLAG).context("the reset flag")? == WARM)
 }

@@ -84,8 +84,11 @@ struct Options {
     kernel: Option<PathBuf>,
     /// What Linux is told: COM1 is the console; after a panic, reset by the keyboard controller
     #[arg(long, value_name = "WORDS")]
-    #[arg(default_value = "console=ttyS0 earlycon=uart,io,0x3f8 reboot=k panic=-1")]
+    #[arg(default_value = "console=ttyS0 quiet reboot=k,panic_warm panic=-1")]
     cmdline: String,
+    /// The first file system of Linux, a cpio archive. cargo run makes one
+    #[arg(long, value_name = "FILE", env = "MINI_KVM_INITRD", hide_env_values = true)]
+    initrd: Option<PathBuf>,
     /// How much memory Linux has, up to 3G
     #[arg(long, value_name = "SIZE", value_parser = linux::parse_memory, default_value = "256M")]
     memory: usize,
@@ -188,7 +191,8 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
     let mut vcpu = vm.create_vcpu(0)?;
     vcpu.set_cpuid(&cpuid::of_vcpu(kvm, 0)?)?;
     if has_interrupts {
-        vm.connect(&vcpu.keyboard.interrupt, keyboard::IRQ)?;
+        let irq = if is_linux { uart::IRQ } else { keyboard::IRQ };
+        vm.connect(&vcpu.keyboard.interrupt, irq)?;
     }
     match image.mode {
         Mode::Linux => {
@@ -237,7 +241,10 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
         Stop::Exited(status) => {
             (format!("{guest}: exited with status {status} after {exits}\n{statistics}"), status)
         }
-        Stop::Reset => (format!("{guest}: reset after {exits}\n{statistics}"), exit::SUCCESS),
+        Stop::Reset if linux::has_panicked(&vm.memory)? => {
+            (format!("error: {guest}: panicked after {exits}\n{statistics}"), exit::CRASHED)
+        }
+        Stop::Reset => (format!("{guest}: powered off after {exits}\n{statistics}"), exit::SUCCESS),
         Stop::Interrupted => {
             (format!("{guest}: interrupted after {exits}\n{statistics}"), exit::INTERRUPTED)
         }

@@ -3,6 +3,11 @@
 //! Registers: data sheet of the National Semiconductor PC16550D, section 8.
 
 use std::io::{self, Write};
+use std::mem;
+
+use vm_superio::serial::NoEvents;
+use vm_superio::{Serial, Trigger};
+use vmm_sys_util::eventfd::EventFd;
 
 use crate::console::Console;
 
@@ -18,36 +23,62 @@ const DATA_READY: u8 = 1 << 0;
 /// The next byte may be written, and the one before has left. Ours always has.
 const TRANSMITTER_EMPTY: u8 = 1 << 5 | 1 << 6;
 
-/// Read: which interrupt there is. None, and there are FIFOs, as in each UART since the 16550A.
-const INTERRUPT_IDENTIFICATION: u16 = DATA + 2;
-const NO_INTERRUPT_HAS_FIFOS: u8 = 0b1100_0001;
+/// Which events are to be interrupts. A driver writes it when it has said something.
+const INTERRUPT_ENABLE: u8 = 1;
 
-/// Its bit 7 makes other registers of the first two: how fast to be.
-const LINE_CONTROL: usize = 3;
-const DIVISOR_LATCH_ACCESS: u8 = 1 << 7;
+/// The port's wire to the interrupt controller.
+pub const IRQ: u32 = 4;
 
-/// All eight registers, for a driver that looks at them: most only remember what is written.
-#[derive(Default)]
-pub struct Uart([u8; 8]);
+/// All eight registers, and the interrupt.
+pub struct Uart(Serial<Interrupt, NoEvents, Vec<u8>>);
+
+/// To write to it is an interrupt.
+pub struct Interrupt(EventFd);
+
+impl Trigger for Interrupt {
+    type E = io::Error;
+
+    fn trigger(&self) -> io::Result<()> {
+        self.0.write(1)
+    }
+}
 
 impl Uart {
-    /// Returns the byte if it is one to transmit.
-    pub fn write(&mut self, port: u16, byte: u8) -> Option<u8> {
-        if port == DATA && self.0[LINE_CONTROL] & DIVISOR_LATCH_ACCESS == 0 {
-            return Some(byte);
-        }
-        *self.0.get_mut(usize::from(port.wrapping_sub(DATA)))? = byte;
-        None
+    pub fn new(interrupt: EventFd) -> Self {
+        Self(Serial::new(Interrupt(interrupt), Vec::new()))
     }
 
-    /// `None` if this is no port of ours.
-    pub fn read(&self, port: u16) -> Option<u8> {
-        match port {
-            INTERRUPT_IDENTIFICATION => Some(NO_INTERRUPT_HAS_FIFOS),
-            LINE_STATUS => Some(TRANSMITTER_EMPTY),
-            _ => self.0.get(usize::from(port.wrapping_sub(DATA))).copied(),
+    /// A driver looks and finds what has been typed: that is soon enough, for each key is an interrupt.
+    fn receive(&mut self, console: &mut Console<impl Write>) -> io::Result<()> {
+        while self.0.fifo_capacity() > 0
+            && let Some(byte) = console.read_now()
+        {
+            self.0.enqueue_raw_bytes(&[byte]).map_err(io::Error::other)?;
         }
+        Ok(())
     }
+
+    pub fn write(
+        &mut self,
+        register: u8,
+        byte: u8,
+        console: &mut Console<impl Write>,
+    ) -> io::Result<()> {
+        self.receive(console)?;
+        self.0.write(register, byte).map_err(io::Error::other)?;
+        console.print(&mem::take(self.0.writer_mut()))?;
+        if register == INTERRUPT_ENABLE { console.flush() } else { Ok(()) }
+    }
+
+    pub fn read(&mut self, register: u8, console: &mut Console<impl Write>) -> io::Result<u8> {
+        self.receive(console)?;
+        Ok(self.0.read(register))
+    }
+}
+
+/// Which register is at this port.
+pub fn register(port: u16) -> Option<u8> {
+    port.checked_sub(DATA).filter(|register| *register < 8).map(|register| register as u8)
 }
 
 pub fn line_status(console: &mut Console<impl Write>) -> io::Result<u8> {

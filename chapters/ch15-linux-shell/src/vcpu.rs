@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use kvm_bindings::{
     CpuId, KVM_INTERNAL_ERROR_DELIVERY_EV, KVM_INTERNAL_ERROR_EMULATION, kvm_regs, kvm_run,
     kvm_sregs,
@@ -144,7 +144,8 @@ impl Vcpu {
         self.fd.set_sregs(&special).context("KVM_SET_SREGS")?;
         general.rsi = ZERO_PAGE_ADDRESS.raw_value();
         self.fd.set_regs(&general).context("KVM_SET_REGS")?;
-        self.uart = Some(Uart::default());
+        let interrupt = self.keyboard.interrupt.try_clone();
+        self.uart = Some(Uart::new(interrupt.map_err(|error| anyhow!("eventfd: {error}"))?));
         Ok(())
     }
 
@@ -192,12 +193,16 @@ impl Vcpu {
             match exit {
                 VcpuExit::IoOut(keyboard::STATUS, [keyboard::RESET]) => return Ok(Stop::Reset),
                 VcpuExit::IoOut(port, bytes) if let Some(uart) = &mut self.uart => {
-                    let byte = uart.write(port, bytes[0]);
-                    byte.map_or(Ok(()), |byte| console.print(&[byte]))?;
+                    if let Some(register) = uart::register(port) {
+                        uart.write(register, bytes[0], console)?;
+                    }
                 }
                 VcpuExit::IoIn(keyboard::STATUS, bytes) if self.uart.is_some() => bytes.fill(0),
-                VcpuExit::IoIn(port, bytes) if let Some(uart) = &self.uart => {
-                    bytes.fill(uart.read(port).unwrap_or(NO_DEVICE));
+                VcpuExit::IoIn(port, bytes) if let Some(uart) = &mut self.uart => {
+                    bytes.fill(match uart::register(port) {
+                        Some(register) => uart.read(register, console)?,
+                        None => NO_DEVICE,
+                    });
                 }
                 VcpuExit::MmioRead(_, bytes) if self.uart.is_some() => bytes.fill(NO_DEVICE),
                 VcpuExit::MmioWrite(..) if self.uart.is_some() => {}
