@@ -135,7 +135,7 @@ fn images_that_are_none() {
             (folder.path(), "Is a directory"),
             (empty.path(), "the image is empty"),
             (large.path(), too_large.as_str()),
-            ("/dev/zero".as_ref(), too_large.as_str()),
+            ("/dev/zero".as_ref(), "the image has at least "),
         ] {
             let message = format!("error: {}: {message}", path.display());
             assert_ends(&Run::new(chapter, &[text(path)]).finish(), 66, &[&message]);
