@@ -10,7 +10,7 @@ use std::process;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
@@ -124,6 +124,8 @@ impl Shell {
         input: Option<OwnedFd>,
         output: Option<OwnedFd>,
     ) -> Result<u8, Failure> {
+        // Commands get the signals from the keyboard that the shell does not.
+        SigSet::empty().thread_set_mask().named("signals")?;
         if let Some(input) = input {
             redirect::replace(0, input.as_fd()).named("pipe")?;
         }
@@ -172,7 +174,7 @@ impl Shell {
             Ok(program) => program,
             Err(failure) => return failure,
         };
-        // This gives the program the signals that it expects, too: none blocked, SIGPIPE deadly.
+        // This makes SIGPIPE deadly again, too, which Rust ignores and most programs count on.
         let error = process::Command::new(program)
             .arg0(name)
             .args(&arguments[1..])
