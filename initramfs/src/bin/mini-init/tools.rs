@@ -6,6 +6,7 @@ mod echo;
 mod free;
 mod head;
 mod hexdump;
+mod kill;
 mod ls;
 mod mount;
 mod poweroff;
@@ -35,6 +36,7 @@ pub fn find(name: &str) -> Option<Tool> {
         "free" => free::run,
         "head" => head::run,
         "hexdump" => hexdump::run,
+        "kill" => kill::run,
         "ls" => ls::run,
         "mount" => mount::run,
         "poweroff" => poweroff::run,
