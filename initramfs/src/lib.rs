@@ -16,8 +16,8 @@ use crate::archive::Archive;
 
 /// The names in `/bin`, all links to `/init`, which looks at the name by which it was called.
 pub const COMMANDS: &[&str] = &[
-    "cat", "dmesg", "echo", "false", "free", "head", "hexdump", "ls", "mount", "poweroff", "ps",
-    "pwd", "sh", "sleep", "true", "uname", "uptime",
+    "cat", "dmesg", "echo", "false", "free", "head", "hexdump", "kill", "ls", "mount", "poweroff",
+    "ps", "pwd", "sh", "sleep", "true", "uname", "uptime",
 ];
 
 /// What `/init` starts on the console.

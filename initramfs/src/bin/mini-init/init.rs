@@ -2,7 +2,6 @@
 //! so does the machine.
 #![expect(unsafe_code, reason = "the shell's session begins between fork and exec")]
 
-use std::collections::HashMap;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -23,6 +22,10 @@ use crate::{power, terminal};
 /// What is mounted where: `/dev` with the devices that the kernel has found.
 const FILE_SYSTEMS: [(&str, &str); 3] =
     [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")];
+
+/// What the shell's commands find in their environment. The prompt is for bash, too.
+const ENVIRONMENT: [(&str, &str); 4] =
+    [("HOME", "/"), ("PATH", "/bin"), ("PS1", r"mini-kvm:\w# "), ("TERM", "linux")];
 
 /// How the shell ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,21 +96,11 @@ fn start_shell() -> Result<Pid, Failure> {
         Command::new("/bin/sh")
     };
     let program = command.get_program().to_string_lossy().into_owned();
-    command.env_clear().envs(environment());
+    command.env_clear().envs(ENVIRONMENT).env("SHELL", &program);
     // SAFETY: between fork and exec, the closure makes two system calls and touches no memory.
     unsafe { command.pre_exec(take_console) };
     let child = command.spawn().named(program)?;
     Ok(Pid::from_raw(child.id().cast_signed()))
-}
-
-fn environment() -> HashMap<&'static str, &'static str> {
-    HashMap::from([
-        ("HOME", "/"),
-        ("PATH", "/bin"),
-        ("PS1", r"mini-kvm:\w# "),
-        ("SHELL", "/bin/sh"),
-        ("TERM", "linux"),
-    ])
 }
 
 ioctl_write_int_bad!(tiocsctty, libc::TIOCSCTTY);

@@ -43,7 +43,7 @@ pub fn main(arguments: Vec<String>) -> u8 {
         Err(failure) => return tools::settle("sh", Err(failure)),
     };
     if input.is_terminal() {
-        // What the user's keys send is for the commands. Exec unblocks it for them.
+        // What the user's keys send is for the commands, which unblock it for themselves.
         let signals: SigSet =
             [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP].into_iter().collect();
         // It fails for a number that is no signal.

@@ -33,7 +33,6 @@ impl Terminal {
                 | LocalFlags::ECHOKE,
         );
         let mut keys = lines.clone();
-        keys.input_flags.remove(InputFlags::IXON);
         keys.local_flags
             .remove(LocalFlags::ICANON | LocalFlags::ISIG | LocalFlags::IEXTEN | LocalFlags::ECHO);
         keys.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;

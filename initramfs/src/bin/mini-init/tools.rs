@@ -6,6 +6,7 @@ mod echo;
 mod free;
 mod head;
 mod hexdump;
+mod kill;
 mod ls;
 mod mount;
 mod poweroff;
@@ -35,6 +36,7 @@ pub fn find(name: &str) -> Option<Tool> {
         "free" => free::run,
         "head" => head::run,
         "hexdump" => hexdump::run,
+        "kill" => kill::run,
         "ls" => ls::run,
         "mount" => mount::run,
         "poweroff" => poweroff::run,
@@ -50,16 +52,12 @@ pub fn find(name: &str) -> Option<Tool> {
 
 /// Runs a utility by its name.
 pub fn run(name: &str, arguments: &[String]) -> u8 {
-    match find(name) {
-        Some(tool) => settle(name, tool(arguments)),
-        None => {
-            eprintln!("mini-init: {name}: there is no such program\n  there are: sh {}", {
-                let all = initramfs::COMMANDS.iter().filter(|name| **name != "sh");
-                all.copied().collect::<Vec<_>>().join(" ")
-            });
-            127
-        }
+    if let Some(tool) = find(name) {
+        return settle(name, tool(arguments));
     }
+    eprintln!("mini-init: {name}: there is no such program");
+    eprintln!("  there are: {}", initramfs::COMMANDS.join(" "));
+    127
 }
 
 /// Reports a failure; the status in any case.

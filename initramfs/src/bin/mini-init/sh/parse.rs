@@ -4,7 +4,7 @@
 //! list        = [ chain ] { (";" | newline) [ chain ] }
 //! chain       = pipeline { ("&&" | "||") pipeline }
 //! pipeline    = command { "|" command }
-//! command     = { NAME=word } { word | redirection }     not empty
+//! command     = { NAME=word | redirection } { word | redirection }     not empty
 //! redirection = [0-2] ("<" | ">" | ">>" | ">&" | "<&") word
 //! ```
 //!

@@ -10,7 +10,7 @@ use std::process;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
@@ -46,12 +46,13 @@ impl Shell {
             return self.run_alone(command);
         }
         let mut children = Vec::new();
-        let mut status = self.start_all(commands, &mut children).unwrap_or_else(complain);
+        let started = self.start_all(commands, &mut children);
+        let mut status = 0;
         // Of several statuses, the last one counts.
         for (child, name) in children {
             status = self.wait_for(child, &name);
         }
-        status
+        started.map_or_else(complain, |()| status)
     }
 
     /// A command that is not part of a pipeline.
@@ -78,7 +79,7 @@ impl Shell {
         &mut self,
         commands: &[Command],
         children: &mut Vec<(Pid, String)>,
-    ) -> Result<u8, Failure> {
+    ) -> Result<(), Failure> {
         let mut input = None;
         for (index, command) in commands.iter().enumerate() {
             let (next_input, output) = if index + 1 < commands.len() {
@@ -92,7 +93,7 @@ impl Shell {
             children.push((child, arguments.into_iter().next().unwrap_or_default()));
             input = next_input;
         }
-        Ok(0)
+        Ok(())
     }
 
     /// Runs a command in a process of its own.
@@ -124,6 +125,8 @@ impl Shell {
         input: Option<OwnedFd>,
         output: Option<OwnedFd>,
     ) -> Result<u8, Failure> {
+        // Commands get the signals from the keyboard that the shell does not.
+        SigSet::empty().thread_set_mask().named("signals")?;
         if let Some(input) = input {
             redirect::replace(0, input.as_fd()).named("pipe")?;
         }
@@ -172,7 +175,7 @@ impl Shell {
             Ok(program) => program,
             Err(failure) => return failure,
         };
-        // This gives the program the signals that it expects, too: none blocked, SIGPIPE deadly.
+        // This makes SIGPIPE deadly again, too, which Rust ignores and most programs count on.
         let error = process::Command::new(program)
             .arg0(name)
             .args(&arguments[1..])

@@ -173,7 +173,7 @@ mod tests {
     fn names_in_columns() {
         let names: Vec<_> = "bin dev init proc sys".split(' ').map(str::to_owned).collect();
         assert_eq!(columns(&names, 80), "bin  dev  init  proc  sys\n");
-        assert_eq!(columns(&names, 15), "bin   proc\ndev   sys\ninit\n");
+        assert_eq!(columns(&names, 14), "bin   proc\ndev   sys\ninit\n");
         assert_eq!(columns(&names, 0), "bin\ndev\ninit\nproc\nsys\n");
         assert_eq!(columns(&names[..1], 80), "bin\n");
         assert_eq!(columns(&[], 80), "");

@@ -11,6 +11,10 @@ pub fn run(arguments: &[String]) -> Result<u8, Failure> {
     let mut processes = Vec::new();
     for entry in fs::read_dir("/proc").named("/proc")? {
         let path = entry.named("/proc")?.path();
+        if path.read_link().is_ok() {
+            // `self` is one of the others.
+            continue;
+        }
         // What is no process has no such file, and some end while we look.
         let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
         let arguments = fs::read(path.join("cmdline")).unwrap_or_default();
