@@ -8,7 +8,7 @@
 enum {
         SYS_EXIT,               /* (status): ends this process; the low 8 bits count */
         SYS_PUTCHAR,            /* (character) */
-        SYS_GETCHAR,            /* () -> the next character typed: waits for it */
+        SYS_GETCHAR,            /* () -> the next character typed: waits for it, and for the shell to wait */
         SYS_READ_FILE,          /* (name, buffer, bytes, offset) -> bytes read, 0 at the end */
         SYS_WRITE_FILE,         /* (name, data, bytes): it then holds these and no others */
         SYS_REMOVE_FILE,        /* (name) */
@@ -29,8 +29,7 @@ enum {
         ERROR_NO_ROOM = -5,             /* on the disk, in memory, in the table of processes */
         ERROR_NOT_A_PROGRAM = -6,       /* not an ELF file that could run here */
         ERROR_STILL_RUNS = -7,
-        ERROR_NOT_YOURS = -8,           /* the keyboard: it belongs to whom the shell waits for */
-        ERROR_TOO_LONG = -9             /* arguments */
+        ERROR_TOO_LONG = -8             /* arguments */
 };
 
 #define NAME_BYTES 100                  /* of a file, with the 0 at its end */

@@ -84,6 +84,7 @@ void timer_go_on(void);
 
 /* keyboard.c */
 extern struct process *keyboard_owner;
+void give_keyboard(struct process *process);
 int keyboard_read(void);
 
 /* process.c */

@@ -18,6 +18,13 @@ static const char shifted_keys[] =
 /* Who may read what is typed: the shell, or whom it waits for. */
 struct process *keyboard_owner;
 
+/* Whoever waits for a key looks whether it is his turn. */
+void give_keyboard(struct process *process)
+{
+        keyboard_owner = process;
+        wake(&keyboard_owner);
+}
+
 /* The next character that was typed, or -1 if there is none. An interrupt says only that there may
  * be one: so this asks, each time, and scancodes stay where they are until somebody wants them. */
 int keyboard_read(void)

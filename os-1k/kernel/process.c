@@ -110,7 +110,7 @@ int process_spawn(const char *name, const char *arguments)
         };
         memcpy(process->name, name, strlen(name) + 1);
         if (!keyboard_owner)
-                keyboard_owner = process;
+                give_keyboard(process);
 
         /* As if it had entered the kernel, and then switched to another. */
         struct trap_frame *frame = (struct trap_frame *)stack_top(process) - 1;
@@ -139,7 +139,7 @@ void process_exit(int status)
                         child->state = UNUSED;
         }
         if (keyboard_owner == current)
-                keyboard_owner = current->parent;
+                give_keyboard(current->parent);
         write_cr3(physical(kernel_directory));
         directory_free(current->directory);
         current->directory = kernel_directory;
@@ -162,7 +162,7 @@ int process_wait(int id, bool patience)
         if (child->state != ENDED && !patience)
                 return ERROR_STILL_RUNS;
         if (child->state != ENDED && keyboard_owner == current)
-                keyboard_owner = child;
+                give_keyboard(child);
         while (child->state != ENDED)
                 block(child);
         child->state = UNUSED;

@@ -45,10 +45,8 @@ static int sys_putchar(uint32_t character)
 
 static int sys_getchar(void)
 {
-        int character;
-        if (keyboard_owner != current)
-                return ERROR_NOT_YOURS;
-        while ((character = keyboard_read()) < 0)
+        int character = -1;
+        while (keyboard_owner != current || (character = keyboard_read()) < 0)
                 block(&keyboard_owner);
         return character;
 }

@@ -34,7 +34,6 @@ const char *error_text(int error)
         case ERROR_NO_ROOM: return "no room left";
         case ERROR_NOT_A_PROGRAM: return "not a program";
         case ERROR_STILL_RUNS: return "still runs";
-        case ERROR_NOT_YOURS: return "the keyboard is another's";
         case ERROR_TOO_LONG: return "arguments too long";
         default: return "unknown error";
         }
@@ -46,10 +45,10 @@ int read_line(char *line, int size)
         for (;;) {
                 int key = getchar();
                 int erase = 0;
-                if (key == '\n')
-                        break;
-                if (key < 0 || (key == CTRL('D') && length == 0))
+                if (key == CTRL('D') && length == 0)
                         return -1;
+                if (key == '\n' || key == CTRL('D'))
+                        break;
 
                 if (key == CTRL('U'))
                         erase = length;

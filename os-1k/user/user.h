@@ -74,7 +74,7 @@ static inline int list_processes(uint32_t index, struct process_info *info)
 const char *error_text(int error);
 
 /* Lets the user type and edit a line of less than `size` characters. Returns how many it has, or
- * less than 0 if there are no more lines, after Ctrl-D, or none for this process. */
+ * less than 0 if there are no more lines: after Ctrl-D, which also ends a line that has begun. */
 int read_line(char *line, int size);
 
 /* The first word of *text, now with a 0 at its end, or NULL; *text moves on to what follows it. */
