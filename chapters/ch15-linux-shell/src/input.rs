@@ -27,7 +27,9 @@ pub fn listen(interrupt: EventFd, keyboard: bool) -> Receiver<u8> {
         let _ = SigSet::all().thread_block();
         let mut sender = Some(sender);
         let mut after_ctrl_a = false;
+        let mut last_byte = b'\n';
         for byte in stdin().lock().bytes().map_while(Result::ok) {
+            last_byte = byte;
             match byte {
                 CTRL_A if is_terminal && !after_ctrl_a => {
                     after_ctrl_a = true;
@@ -42,6 +44,10 @@ pub fn listen(interrupt: EventFd, keyboard: bool) -> Receiver<u8> {
             }
             after_ctrl_a = false;
             let _ = interrupt.write(1); // fails if nobody has taken notice of very many
+        }
+        if keyboard && last_byte != b'\n' {
+            // In the middle of a line, Ctrl-D would not be the end.
+            let _ = sender.as_ref().map(|sender| sender.send(b'\n'));
         }
         while keyboard && sender.as_ref().is_some_and(|sender| sender.send(CTRL_D).is_ok()) {
             let _ = interrupt.write(1);

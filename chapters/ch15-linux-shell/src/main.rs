@@ -60,6 +60,11 @@ const CHAPTER: u8 = 15;
 
 const VCPUS_MAX: usize = 4;
 
+/// At the end Linux resets the machine by the keyboard controller, after a panic at once and "warm".
+/// The rest is what it need not look for.
+const COMMAND_LINE: &str = "console=ttyS0 loglevel=3 reboot=k,panic_warm panic=-1 \
+    8250.nr_uarts=1 acpi=off pci=off i8042.noaux i8042.nokbd";
+
 /// Runs up to four guests side by side, and says why each stopped.
 #[derive(Parser)]
 #[command(version)]
@@ -84,7 +89,7 @@ struct Options {
     kernel: Option<PathBuf>,
     /// What Linux is told: COM1 is the console; after a panic, reset by the keyboard controller
     #[arg(long, value_name = "WORDS")]
-    #[arg(default_value = "console=ttyS0 quiet reboot=k,panic_warm panic=-1")]
+    #[arg(default_value = COMMAND_LINE)]
     cmdline: String,
     /// The first file system of Linux, a cpio archive. cargo run makes one
     #[arg(long, value_name = "FILE", env = "MINI_KVM_INITRD", hide_env_values = true)]

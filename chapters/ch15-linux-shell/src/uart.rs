@@ -29,8 +29,17 @@ const INTERRUPT_ENABLE: u8 = 1;
 /// The port's wire to the interrupt controller.
 pub const IRQ: u32 = 4;
 
+/// Its bits for a byte received, for room to transmit another, and for a broken line. All four bits
+/// are only written by a driver that wants to see whether they are there.
+const OPEN_AND_TRANSMITTING: u8 = 0b0111;
+
 /// All eight registers, and the interrupt.
-pub struct Uart(Serial<Interrupt, NoEvents, Vec<u8>>);
+pub struct Uart {
+    serial: Serial<Interrupt, NoEvents, Vec<u8>>,
+    /// Somebody has said something by interrupt: no longer the kernel, but a program, which may
+    /// listen. What is typed earlier would be lost.
+    has_listener: bool,
+}
 
 /// To write to it is an interrupt.
 pub struct Interrupt(EventFd);
@@ -45,15 +54,16 @@ impl Trigger for Interrupt {
 
 impl Uart {
     pub fn new(interrupt: EventFd) -> Self {
-        Self(Serial::new(Interrupt(interrupt), Vec::new()))
+        Self { serial: Serial::new(Interrupt(interrupt), Vec::new()), has_listener: false }
     }
 
     /// A driver looks and finds what has been typed: that is soon enough, for each key is an interrupt.
     fn receive(&mut self, console: &mut Console<impl Write>) -> io::Result<()> {
-        while self.0.fifo_capacity() > 0
+        while self.has_listener
+            && self.serial.fifo_capacity() > 0
             && let Some(byte) = console.read_now()
         {
-            self.0.enqueue_raw_bytes(&[byte]).map_err(io::Error::other)?;
+            self.serial.enqueue_raw_bytes(&[byte]).map_err(io::Error::other)?;
         }
         Ok(())
     }
@@ -64,15 +74,18 @@ impl Uart {
         byte: u8,
         console: &mut Console<impl Write>,
     ) -> io::Result<()> {
+        if register == INTERRUPT_ENABLE {
+            self.has_listener |= byte == OPEN_AND_TRANSMITTING;
+        }
         self.receive(console)?;
-        self.0.write(register, byte).map_err(io::Error::other)?;
-        console.print(&mem::take(self.0.writer_mut()))?;
+        self.serial.write(register, byte).map_err(io::Error::other)?;
+        console.print(&mem::take(self.serial.writer_mut()))?;
         if register == INTERRUPT_ENABLE { console.flush() } else { Ok(()) }
     }
 
     pub fn read(&mut self, register: u8, console: &mut Console<impl Write>) -> io::Result<u8> {
         self.receive(console)?;
-        Ok(self.0.read(register))
+        Ok(self.serial.read(register))
     }
 }
 

@@ -35,6 +35,9 @@ pub const CR0_PE: u64 = 1 << 0;
 /// Paging.
 pub const CR0_PG: u64 = 1 << 31;
 
+/// Where a PC has a clock. No clock has all bits set: Linux would wait for it to change.
+const CMOS_DATA: u16 = 0x71;
+
 /// What is read where there is no device.
 const NO_DEVICE: u8 = 0xff;
 
@@ -192,12 +195,22 @@ impl Vcpu {
             }
             match exit {
                 VcpuExit::IoOut(keyboard::STATUS, [keyboard::RESET]) => return Ok(Stop::Reset),
+                VcpuExit::IoOut(keyboard::STATUS, [keyboard::READ_CONFIGURATION])
+                    if self.uart.is_some() =>
+                {
+                    self.keyboard.answer();
+                }
                 VcpuExit::IoOut(port, bytes) if let Some(uart) = &mut self.uart => {
                     if let Some(register) = uart::register(port) {
                         uart.write(register, bytes[0], console)?;
                     }
                 }
-                VcpuExit::IoIn(keyboard::STATUS, bytes) if self.uart.is_some() => bytes.fill(0),
+                VcpuExit::IoIn(port @ (keyboard::STATUS | keyboard::DATA), bytes)
+                    if self.uart.is_some() =>
+                {
+                    bytes.fill(self.keyboard.read_controller(port));
+                }
+                VcpuExit::IoIn(CMOS_DATA, bytes) if self.uart.is_some() => bytes.fill(0),
                 VcpuExit::IoIn(port, bytes) if let Some(uart) = &mut self.uart => {
                     bytes.fill(match uart::register(port) {
                         Some(register) => uart.read(register, console)?,
