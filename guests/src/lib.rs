@@ -174,10 +174,6 @@ mod tests {
     /// `cargo fmt` does not know them.
     #[test]
     fn guests_in_rust_are_formatted() {
-        let mut rustfmt = Command::new("rustfmt");
-        if !rustfmt.arg("--version").output().is_ok_and(|output| output.status.success()) {
-            return;
-        }
         let files = ["src/long", "runtime"].map(|folder| fs::read_dir(folder).unwrap());
         let mut files: Vec<PathBuf> =
             files.into_iter().flatten().map(|it| it.unwrap().path()).collect();
@@ -185,7 +181,8 @@ mod tests {
         assert!(!files.is_empty());
 
         let check = ["--check", "--edition=2024"];
-        let output = Command::new("rustfmt").args(check).args(files).output().unwrap();
+        let output = Command::new("rustfmt").args(check).args(files).output();
+        let output = output.expect("rustfmt is missing: rustup component add rustfmt");
         let said = [output.stdout, output.stderr].concat();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
     }
