@@ -15,7 +15,7 @@ const INPUTRC: &str = "\"\\C-@\": \"\\C-d\"\n";
 
 pub fn add(archive: &mut Archive) -> Result<()> {
     let Some(bash) = find("bash") else {
-        bail!("there is no bash on this machine's PATH\n  install it, or do without --bash");
+        bail!("there is no bash on this machine's PATH\n  install it, or take our own shell");
     };
     archive.file("bin/bash", 0o755, &read(&bash)?)?;
     for library in libraries(&bash)? {

@@ -32,6 +32,8 @@ pub enum Piece {
     Kernel,
     /// The initramfs with our own /init and shell
     Initrd,
+    /// The same with this machine's bash for the shell
+    InitrdBash,
     /// The distribution's kernel for every machine, which the nest runs too
     KernelFull,
 }
@@ -40,7 +42,7 @@ impl Piece {
     fn variable(self) -> &'static str {
         match self {
             Self::Kernel => "MINI_KVM_KERNEL",
-            Self::Initrd => "MINI_KVM_INITRD",
+            Self::Initrd | Self::InitrdBash => "MINI_KVM_INITRD",
             Self::KernelFull => "MINI_KVM_KERNEL_FULL",
         }
     }
@@ -49,7 +51,7 @@ impl Piece {
     fn by_name(self) -> &'static str {
         match self {
             Self::Kernel => "--kernel FILE, or MINI_KVM_KERNEL=FILE",
-            Self::Initrd => "--initrd FILE, or MINI_KVM_INITRD=FILE",
+            Self::Initrd | Self::InitrdBash => "--initrd FILE, or MINI_KVM_INITRD=FILE",
             Self::KernelFull => "MINI_KVM_KERNEL_FULL=FILE",
         }
     }
@@ -58,7 +60,8 @@ impl Piece {
     fn prepare(self, places: &Places) -> Result<PathBuf> {
         match self {
             Self::Kernel => kernel(places),
-            Self::Initrd => initrd(places),
+            Self::Initrd => initrd(places, Shell::Ours),
+            Self::InitrdBash => initrd(places, Shell::Bash),
             Self::KernelFull => kernel_of(places, Flavour::Full),
         }
     }
@@ -105,7 +108,7 @@ fn kernel_of(places: &Places, flavour: Flavour) -> Result<PathBuf> {
 }
 
 /// The initramfs, packed anew when a source of it is younger.
-fn initrd(places: &Places) -> Result<PathBuf> {
+fn initrd(places: &Places, shell: Shell) -> Result<PathBuf> {
     let init = StaticProgram {
         name: "the guest's /init",
         package: "initramfs",
@@ -114,7 +117,10 @@ fn initrd(places: &Places) -> Result<PathBuf> {
         sources: "initramfs",
         target: places.linux.join("init"),
     };
-    let archive = places.linux.join("initramfs.cpio");
+    let archive = places.linux.join(match shell {
+        Shell::Ours => "initramfs.cpio",
+        Shell::Bash => "initramfs-bash.cpio",
+    });
     let time = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
     let is_fresh = || init.is_fresh() && time(&archive) >= time(&init.path());
     if is_fresh() {
@@ -126,7 +132,7 @@ fn initrd(places: &Places) -> Result<PathBuf> {
         init.build()?;
     }
     if !is_fresh() {
-        let contents = initramfs::pack(&init.path(), Shell::Ours)?;
+        let contents = initramfs::pack(&init.path(), shell)?;
         places::write_whole(&archive, &contents)?;
     }
     Ok(archive)
