@@ -427,7 +427,7 @@ fn programs_in_the_background_sleep_side_by_side_and_are_reported() {
 
 #[test]
 fn how_a_program_in_the_background_failed_is_reported() {
-    let output = printed(&[], "crash hlt &\ncounter 1\ncrash somehow &\ncounter 1\n", 0);
+    let output = printed(&[], "crash hlt &\ncounter 1\ncrash somehow &\ncounter 30\n", 0);
     for report in ["[2] crash: killed\n", "[4] crash: status 1\n"] {
         assert!(output.contains(report), "{output}");
     }
