@@ -112,8 +112,8 @@ fn load_modules(directory: &Path) -> Result<()> {
 
 /// Lets everyone use KVM, and keeps VMs open as long as the nest lives: KVM patches running code
 /// when its first VM comes and its last goes, its first vCPU without an in-kernel local APIC, and its
-/// first with one that is not enabled yet. QEMU's multi-threaded TCG can then go on to execute the
-/// breakpoint that stood there for a moment, and the nest hangs or panics.
+/// first with one that is not enabled yet. That takes time, and under a QEMU whose CPUs are threads
+/// of their own the nest can hang: one goes on to execute the breakpoint that stood there meanwhile.
 fn keep_vms() -> Result<()> {
     let path = "/dev/kvm";
     let kvm = File::options().read(true).write(true).open(path).with_context(|| {
