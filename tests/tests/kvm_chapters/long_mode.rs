@@ -115,7 +115,8 @@ fn with_an_unmapped_stack_it_is_a_triple_fault() {
         0xb0, 0x03, //                   mov     $HC_NEWLINE, %al
         0xba, 0x00, 0x05, 0x00, 0x00, // mov     $0x500, %edx
         0xee, //                         out     %al, %dx
-        0x31, 0xe4, //                   xor     %esp, %esp: the next push is at the highest address
+        0x31,
+        0xe4, //                   xor     %esp, %esp: the next push is at the highest address
         0x0f, 0x0b, //                   ud2
     ];
     let triple_fault = "crashed after 2 exits: KVM_EXIT_SHUTDOWN: triple fault\n";
@@ -134,9 +135,7 @@ fn an_image_may_be_as_large_as_the_memory_below_the_tables() {
 
 #[test]
 fn what_is_not_mapped_has_no_physical_address() {
-    for address in
-        ["1000000", "ffffffff", "7fffffffffff", "ffff7fffffffffff", "ffff800001000000"]
-    {
+    for address in ["1000000", "ffffffff", "7fffffffffff", "ffff7fffffffffff", "ffff800001000000"] {
         let answer = translate(&["--mode", "long", "--translate", address]);
         assert!(!answer.contains("physical address"), "{address}: {answer}");
     }

@@ -1,0 +1,91 @@
+//! The shell on Linux, as somebody who types sees it.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tests::cpu_seconds;
+
+use crate::interactive::{
+    CTRL_A, CTRL_D, assert_restored, await_running, on_terminal, settings_before, type_keys,
+    with_settings,
+};
+use crate::linux_boot::{kernel, named_by_runner};
+use crate::linux_shell::{CHAPTER, PROMPT};
+
+const CTRL_C: &str = "\x03";
+const CTRL_U: &str = "\x15";
+const BACKSPACE: &str = "\x7f";
+const LEFT: &str = "\x1b[D";
+const UP: &str = "\x1b[A";
+
+fn pieces() {
+    kernel();
+    named_by_runner("MINI_KVM_INITRD");
+}
+
+#[test]
+fn a_session_on_a_terminal() {
+    pieces();
+    let mut terminal = on_terminal(&with_settings(CHAPTER));
+    let before = settings_before(&mut terminal);
+    await_running(&mut terminal);
+    terminal.exp_string("[mini-kvm] userspace init started\r\n").unwrap();
+    terminal.exp_string(PROMPT).unwrap();
+
+    // Each key is shown at once.
+    for key in ["e", "c", "h", "o"] {
+        type_keys(&mut terminal, key);
+        terminal.exp_string(key).unwrap();
+    }
+    // What is edited is what runs, and not what is shown: that is the shell's affair.
+    for (typed, output) in [
+        (" Hello\r", "\r\nHello\r\n"),
+        (&format!("echo wrnog{BACKSPACE}{BACKSPACE}{BACKSPACE}ong\r"), "\r\nwrong\r\n"),
+        (&format!("rubbish{CTRL_U}echo clean\r"), "\r\nclean\r\n"),
+        (&format!("echo HeLo{LEFT}{LEFT}l\r"), "\r\nHelLo\r\n"),
+        (&format!("{UP}\r"), "\r\nHelLo\r\n"),
+        ("echo $((6 * 7)) | cat\r", "\r\n42\r\n"),
+    ] {
+        type_keys(&mut terminal, typed);
+        terminal.exp_string(output).unwrap();
+        terminal.exp_string(PROMPT).unwrap();
+    }
+
+    // A program has lines, and Ctrl-D for their end.
+    type_keys(&mut terminal, "cat\r");
+    terminal.exp_string("cat\r\n").unwrap();
+    type_keys(&mut terminal, "one\r");
+    terminal.exp_string("one\r\none\r\n").unwrap();
+    type_keys(&mut terminal, CTRL_D);
+    terminal.exp_string(PROMPT).unwrap();
+
+    type_keys(&mut terminal, CTRL_D);
+    terminal.exp_string("linux: powered off after ").unwrap();
+    assert_restored(&mut terminal, &before, 0);
+}
+
+/// Whether it boots or waits at its prompt, where it costs no CPU time.
+#[test]
+fn a_machine_that_is_ended_by_a_key_gives_the_terminal_back() {
+    pieces();
+    let mut terminal = on_terminal(&with_settings(CHAPTER));
+    let before = settings_before(&mut terminal);
+    await_running(&mut terminal);
+    type_keys(&mut terminal, &format!("typed too early{CTRL_A}x"));
+    terminal.exp_string("linux: interrupted after ").unwrap();
+    assert_restored(&mut terminal, &before, 130);
+
+    let mut terminal = on_terminal(&with_settings(CHAPTER));
+    let before = settings_before(&mut terminal);
+    let pid = await_running(&mut terminal).as_raw().cast_unsigned();
+    terminal.exp_string(PROMPT).unwrap();
+    sleep(Duration::from_secs(2)); // the kernel, too, has things to finish
+    let (used, since) = (cpu_seconds(pid), Instant::now());
+    sleep(Duration::from_secs(5));
+    let share = (cpu_seconds(pid) - used) / since.elapsed().as_secs_f64();
+    assert!(share < 0.02, "{share:.3} of a CPU");
+    type_keys(&mut terminal, "echo half a li");
+    type_keys(&mut terminal, CTRL_C);
+    terminal.exp_string("linux: interrupted after ").unwrap();
+    assert_restored(&mut terminal, &before, 130);
+}
