@@ -59,6 +59,11 @@ fn a_session_on_a_terminal() {
     type_keys(&mut terminal, CTRL_D);
     terminal.exp_string(PROMPT).unwrap();
 
+    // A shell that dies is not the end.
+    type_keys(&mut terminal, "kill -9 $$\r");
+    terminal.exp_string("[mini-kvm] the shell died by SIGKILL; here is another one\r\n").unwrap();
+    terminal.exp_string(PROMPT).unwrap();
+
     type_keys(&mut terminal, CTRL_D);
     terminal.exp_string("linux: powered off after ").unwrap();
     assert_restored(&mut terminal, &before, 0);
