@@ -39,7 +39,7 @@ fn a_session_on_a_terminal() {
         (&format!("rubbish{CTRL_U}echo clean\r"), "\nclean\r"),
         (&format!("echo HeLo{LEFT}{LEFT}l\r"), "\nHelLo\r"),
         (&format!("{UP}\r"), "\nHelLo\r"),
-        ("echo $((6 * 7)) | cat\r", "\n42\r"),
+        ("echo 6 7 | cat\r", "\n6 7\r"),
     ] {
         type_keys(&mut terminal, typed);
         terminal.exp_string(output).unwrap();
