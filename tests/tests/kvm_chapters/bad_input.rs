@@ -8,7 +8,7 @@ use tests::{Run, assert_ends, finish, program, text};
 
 use crate::images::image;
 
-const CHAPTERS: [&str; 12] = [
+const CHAPTERS: [&str; 15] = [
     "ch01-open-kvm",
     "ch02-guest-memory",
     "ch03-hlt",
@@ -21,6 +21,9 @@ const CHAPTERS: [&str; 12] = [
     "ch10-paging",
     "ch11-interrupts",
     "ch12-os-1k",
+    "ch13-long-mode",
+    "ch14-linux-boot",
+    "ch15-linux-shell",
 ];
 
 /// The instruction that ends a guest.
@@ -77,6 +80,7 @@ fn missing_capability() {
         (0, "KVM_CAP_IRQCHIP", "ch11"),
         (32, "KVM_CAP_IRQFD", "ch11"),
         (33, "KVM_CAP_PIT2", "ch11"),
+        (7, "KVM_CAP_EXT_CPUID", "ch13"),
     ] {
         let fault = format!("lacks:{number}");
         let message = format!("error: /dev/kvm lacks {name} (");
@@ -117,6 +121,12 @@ fn every_system_call_that_fails_is_named() {
     ] {
         let message = format!("error: {name}: Cannot allocate memory");
         assert_fault("ch11-interrupts", &format!("ioctl:{request}:12"), &[&message]);
+    }
+    for (request, name) in
+        [("0xc008ae05", "KVM_GET_SUPPORTED_CPUID"), ("0x4008ae90", "KVM_SET_CPUID2")]
+    {
+        let message = format!("error: {name}: Cannot allocate memory");
+        assert_fault("ch13-long-mode", &format!("ioctl:{request}:12"), &[&message]);
     }
 }
 

@@ -70,6 +70,23 @@ const COMPILED: &[(&str, &str)] = &[
     (r"code at 0x8000[0-9a-f]{4}: [0-9a-f ]+", "code at [address]: [bytes]"),
 ];
 
+/// What a 64-bit guest in Rust has in its registers is the compiler's affair, and so is where it runs.
+const COMPILED_64: &[(&str, &str)] = &[
+    (r"(?s)  rip .*?  cr0 ", "  [general registers]\n  cr0 "),
+    (r"code at 0x[0-9a-f]{4}: [0-9a-f ]+", "code at [address]: [bytes]"),
+];
+
+/// How far a guest in Rust comes without SSE is the compiler's affair, too.
+const WITHOUT_SSE: &[(&str, &str)] = &[
+    (r"(?s)(Hello from Rust!\n).*?--- stderr", "$1[what needs no SSE]\n--- stderr"),
+    (r"after \d+ exits", "after [some] exits"),
+    (r"(?s)  rip .*?  cr0 ", "  [general registers]\n  cr0 "),
+    (r"code at 0x[0-9a-f]{4}: [0-9a-f ]+", "code at [address]: [bytes]"),
+];
+
+/// The guest prints who made the CPU.
+const CPU: &[(&str, &str)] = &[(r"CPU: \S+", "CPU: [vendor]")];
+
 /// Where a program dies, and how large it is, is the compiler's affair, too.
 const OS: &[(&str, &str)] = &[
     (r"after \d+ exits", "after [some] exits"),
@@ -232,4 +249,52 @@ echo The shell lives.\n", varying OS;
     ch12_unknown_guest: "ch12-os-1k" "os1k";
     ch12_unknown_mode: "ch12-os-1k" "--mode" "multi" "os-1k";
     ch12_unknown_option: "ch12-os-1k" "--loud";
+
+    ch13: "ch13-long-mode";
+    ch13_help: "ch13-long-mode" "--help";
+    ch13_list: "ch13-long-mode" "--list";
+    ch13_verbose: "ch13-long-mode" "--verbose" "hctest";
+    ch13_rust64: "ch13-long-mode" "rust64", varying CPU;
+    ch13_rust64_panic: "ch13-long-mode" "rust64-panic";
+    ch13_fault64: "ch13-long-mode" "fault64", varying COMPILED_64;
+    ch13_side_by_side: "ch13-long-mode" "hello64" "hello" "rust64-panic" "test-kernel";
+    ch13_hello: "ch13-long-mode" "hello";
+    ch13_page_fault: "ch13-long-mode" "page-fault", varying COMPILED;
+    ch13_ticker: "ch13-long-mode" "ticker";
+    ch13_os: "ch13-long-mode" "os-1k", input b"echo Long live 32 bits.\nexit 3\n", varying OS;
+    ch13_without_lma: "ch13-long-mode" "--break" "lma";
+    ch13_without_pae: "ch13-long-mode" "--break" "pae";
+    ch13_without_sse: "ch13-long-mode" "--break" "sse" "rust64", varying WITHOUT_SSE;
+    ch13_unknown_mistake: "ch13-long-mode" "--break" "nx";
+    ch13_break_real_mode: "ch13-long-mode" "--break" "lma" "hello64" "hello";
+    ch13_translate_identity: "ch13-long-mode" "--mode" "long" "--translate" "0x1234", fault "open:2";
+    ch13_translate_higher_half: "ch13-long-mode" "--translate" "ffff800000801234", fault "open:2";
+    ch13_translate_last_mapped: "ch13-long-mode" "--translate" "0xffff800000ffffff", fault "open:2";
+    ch13_translate_first_unmapped: "ch13-long-mode" "--translate" "0xffff800001000000",
+        fault "open:2";
+    ch13_translate_last_of_lower_half: "ch13-long-mode" "--translate" "0x7fffffffffff",
+        fault "open:2";
+    ch13_translate_32_bit: "ch13-long-mode" "--translate" "0x80001234", fault "open:2";
+    ch13_translate_too_long: "ch13-long-mode" "--translate" "10000000000000000";
+    ch13_five_guests: "ch13-long-mode" "hello64" "hello" "hello64" "hello" "rust64";
+    ch13_unknown_guest: "ch13-long-mode" "helo64";
+    ch13_unknown_mode: "ch13-long-mode" "--mode" "linux" "hello64";
+    ch13_unknown_option: "ch13-long-mode" "--loud";
+
+    ch14_help: "ch14-linux-boot" "--help";
+    ch14_list: "ch14-linux-boot" "--list";
+    ch14_hello: "ch14-linux-boot" "hello";
+    ch14_hello64: "ch14-linux-boot" "hello64";
+    ch14_break_linux: "ch14-linux-boot" "--break" "lma" "linux", fault "open:2";
+    ch14_memory_unaligned: "ch14-linux-boot" "--memory" "4095";
+    ch14_memory_too_much: "ch14-linux-boot" "--memory" "4G";
+    ch14_unknown_guest: "ch14-linux-boot" "linus";
+    ch14_unknown_option: "ch14-linux-boot" "--loud";
+
+    ch15_help: "ch15-linux-shell" "--help";
+    ch15_list: "ch15-linux-shell" "--list";
+    ch15_hello: "ch15-linux-shell" "hello";
+    ch15_rust64: "ch15-linux-shell" "rust64", varying CPU;
+    ch15_typist: "ch15-linux-shell" "typist", input b"Hello, guest!\n", varying WAKE_UPS;
+    ch15_unknown_option: "ch15-linux-shell" "--loud";
 }

@@ -150,10 +150,10 @@ fn a_guest_that_waits_for_input_uses_no_cpu() {
     .map(|(chapter, guests)| (start(chapter, guests), format!("{chapter} {guests:?}")));
     let inputs = waiting.each_mut().map(|(child, _)| child.stdin.take()); // kept open
     sleep(Duration::from_secs(1));
-    let before = waiting.each_ref().map(|(child, _)| (cpu_seconds(child), Instant::now()));
+    let before = waiting.each_ref().map(|(child, _)| (cpu_seconds(child.id()), Instant::now()));
     sleep(Duration::from_secs(2));
     for ((child, command), (before, since)) in waiting.into_iter().zip(before) {
-        let share = (cpu_seconds(&child) - before) / since.elapsed().as_secs_f64();
+        let share = (cpu_seconds(child.id()) - before) / since.elapsed().as_secs_f64();
         // A busy loop would come near 1, or half of that beside another, emulated or not.
         assert!(share < 0.2, "{command} uses {share:.2} of a CPU");
         signal(&child, Signal::SIGINT);
@@ -192,9 +192,9 @@ fn a_third_signal_ends_even_a_blocked_write() {
 fn wait_until_blocked(child: &Child) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        let before = cpu_seconds(child);
+        let before = cpu_seconds(child.id());
         sleep(Duration::from_millis(500));
-        if cpu_seconds(child) - before < 0.05 {
+        if cpu_seconds(child.id()) - before < 0.05 {
             return;
         }
         assert!(Instant::now() < deadline, "it goes on writing, though nobody reads");
