@@ -57,7 +57,7 @@ impl Piece {
     }
 
     /// Where it is: fetched or built, if need be.
-    fn prepare(self, places: &Places) -> Result<PathBuf> {
+    pub fn prepare(self, places: &Places) -> Result<PathBuf> {
         match self {
             Self::Kernel => kernel(places),
             Self::Initrd => initrd(places, Shell::Ours),

@@ -70,6 +70,16 @@ impl Vm {
             // Rust reference into it that the guest could write behind.
             unsafe { self.fd.set_user_memory_region(slot) }
                 .context("KVM_SET_USER_MEMORY_REGION")?;
+            // 2 MiB at once: else each page that the guest touches first is an exit of its own. A
+            // kernel may refuse, and then that is how it is.
+            // SAFETY: the region is all ours, and advice does not change what is in it.
+            unsafe {
+                libc::madvise(
+                    region.as_ptr().cast(),
+                    slot.memory_size as usize,
+                    libc::MADV_HUGEPAGE,
+                )
+            };
         }
         Ok(())
     }

@@ -14,10 +14,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 
-use super::image;
+use super::{cpu_time_of_children, image, median};
 use crate::cargo::cargo;
 use crate::{runner, status};
 
@@ -135,13 +133,6 @@ fn nanoseconds_per_exit(measured: &Loop, images: &Images, count: u32) -> Result<
     Ok((many.as_secs_f64() - few.as_secs_f64()) * 1e9 / f64::from(count))
 }
 
-/// The CPU time, in user mode, in the kernel and as a guest, of all children that have ended.
-fn cpu_time_of_children() -> Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("getrusage")?;
-    let time = usage.user_time() + usage.system_time();
-    Ok(Duration::from_micros(time.num_microseconds().unsigned_abs()))
-}
-
 fn table(measured: &[Vec<Round>]) -> (String, bool) {
     let mut text = format!("{:<16}{:>14}{:>14}{:>10}\n", "", "ns per exit", "bare loop", "ratio");
     let mut missed = Vec::new();
@@ -161,17 +152,6 @@ fn table(measured: &[Vec<Round>]) -> (String, bool) {
         _ => format!("missed by {}\n", missed.join(", ")),
     };
     (text, missed.is_empty())
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        length if length % 2 == 0 => (values[middle - 1] + values[middle]) / 2.0,
-        _ => values[middle],
-    }
 }
 
 /// A directory for the images, gone when this is dropped.
@@ -219,12 +199,6 @@ impl Drop for Images {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn medians() {
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
-    }
 
     #[test]
     fn the_table_says_who_missed_the_target() {
