@@ -50,7 +50,9 @@ fn a_session_on_a_terminal() {
     type_keys(&mut terminal, "cat\r");
     terminal.exp_string("cat\r").unwrap();
     type_keys(&mut terminal, "one\r");
-    terminal.exp_string("one\r\none\r").unwrap();
+    for shown in ["one\r", "\none\r"] {
+        terminal.exp_string(shown).unwrap();
+    }
     type_keys(&mut terminal, CTRL_D);
     terminal.exp_string(PROMPT).unwrap();
 
