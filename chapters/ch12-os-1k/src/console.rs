@@ -76,6 +76,9 @@ impl<W: Write> Console<W> {
     /// Whether a byte waits to be read. A guest that gets interrupts may ask this often.
     pub fn has_input_now(&mut self) -> io::Result<bool> {
         self.receive(Duration::ZERO);
+        if self.received.is_none() && self.is_at_end {
+            self.received = Some(CTRL_D); // the next program reads, too
+        }
         if self.received.is_none() {
             self.flush()?;
         }

@@ -23,7 +23,6 @@ pub struct DiskError {
 }
 
 pub struct Disk {
-    /// An archive, then zeros.
     pub bytes: Vec<u8>,
     file: Option<(PathBuf, File)>,
 }
@@ -56,6 +55,7 @@ impl Disk {
             // It has its full size at once: to save it later takes no more space.
             file.rewind()?;
             file.write_all(&bytes)?;
+            file.sync_all()?;
             Ok(Self { bytes, file: Some((path.into(), file)) })
         };
         read().map_err(|cause| DiskError { path: path.into(), cause })
@@ -67,7 +67,11 @@ impl Disk {
         let mut bytes = vec![0; DISK_BYTES];
         memory.read_slice(&mut bytes, DISK_ADDRESS).context("the disk")?;
         let mut file: &File = file;
-        let written = file.rewind().and_then(|()| file.write_all(&bytes));
-        written.with_context(|| format!("{}: the disk is not saved", path.display()))
+        // A guest that was stopped while it wrote leaves no archive: then the old one stays.
+        let mut tar = tar::Archive::new(&bytes[..]);
+        let whole = tar.entries()?.try_for_each(|it| io::copy(&mut it?, &mut io::sink()).map(drop));
+        let saved = whole.and_then(|()| file.rewind()).and_then(|()| file.write_all(&bytes));
+        let saved = saved.and_then(|()| file.sync_all());
+        saved.with_context(|| format!("{}: the disk is not saved", path.display()))
     }
 }

@@ -6,8 +6,7 @@ use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 use crate::long_mode::EFER_LMA;
 use crate::vcpu::CR0_PG;
 
-/// The tables on the way, each with the lowest bit of the address that counts there. In all modes an
-/// entry has as many bytes as leave a table one page.
+/// The tables on the way, each with the lowest bit of the address that counts there.
 type Levels = [(&'static str, u32)];
 pub const LEVELS_32_BIT: &Levels = &[("PDE", 22), ("PTE", 12)];
 pub const LEVELS_LONG: &Levels = &[("PML4E", 39), ("PDPTE", 30), ("PDE", 21), ("PTE", 12)];
@@ -28,6 +27,9 @@ pub fn walk(
     memory: &GuestMemoryMmap,
 ) -> (String, Option<GuestAddress>) {
     let is_long = levels.len() > 2;
+    if is_long && linear as i64 >> 47 != linear as i64 >> 63 {
+        return ("  not canonical: a general protection fault\n".into(), None);
+    }
     let (mut entry, mut way) = (cr3, String::new());
     for &(name, shift) in levels {
         let index = linear >> shift & if is_long { 0x1ff } else { 0x3ff };

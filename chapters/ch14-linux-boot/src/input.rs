@@ -3,7 +3,6 @@
 use std::io::{IsTerminal, Read, stdin};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
-use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
@@ -14,11 +13,9 @@ pub const CTRL_D: u8 = 0x04;
 
 /// What the guest has not read yet; of a pipe, more stays in the pipe.
 const BUFFER_BYTES: usize = 4096;
-const END_AGAIN: Duration = Duration::from_millis(100);
 
 /// Starts to read. The channel is closed at the end of the input, on a terminal: at Ctrl-D. What
-/// comes is an `interrupt`, and so is the end. With a `keyboard`, Ctrl-D is a key, and at the end of
-/// other input it is pressed again and again: for each program that reads.
+/// comes is an `interrupt`, and so is the end. With a `keyboard`, Ctrl-D is a key.
 pub fn listen(interrupt: EventFd, keyboard: bool) -> Receiver<u8> {
     let (sender, receiver) = sync_channel(BUFFER_BYTES);
     let is_terminal = stdin().is_terminal();
@@ -42,10 +39,6 @@ pub fn listen(interrupt: EventFd, keyboard: bool) -> Receiver<u8> {
             }
             after_ctrl_a = false;
             let _ = interrupt.write(1); // fails if nobody has taken notice of very many
-        }
-        while keyboard && sender.as_ref().is_some_and(|sender| sender.send(CTRL_D).is_ok()) {
-            let _ = interrupt.write(1);
-            thread::sleep(END_AGAIN);
         }
         drop(sender);
         let _ = interrupt.write(1);

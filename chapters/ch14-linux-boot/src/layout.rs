@@ -46,6 +46,8 @@ pub const PAGE_DIRECTORY_ADDRESS: GuestAddress = GuestAddress(0x10_0000);
 /// For Linux: where a PC's memory ends below the video memory, and where it goes on.
 pub const LOW_MEMORY_END: u64 = 0x9_fc00;
 pub const HIGH_MEMORY_START: u64 = 0x10_0000;
+/// Below, there are page tables for 1 GiB.
+pub const KERNEL_MIN: u64 = 4 << 20;
 /// From 3 GiB on a PC has devices: its local APIC, for one. We have no memory above them.
 pub const MEMORY_BYTES_MAX: u64 = 3 << 30;
 

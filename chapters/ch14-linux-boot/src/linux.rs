@@ -14,7 +14,7 @@ use vm_memory::{Address, ByteValued, Bytes, GuestAddress, GuestMemoryBackend, Gu
 use crate::Options;
 use crate::guest::{GuestError, Image};
 use crate::layout::{COMMAND_LINE_ADDRESS, COMMAND_LINE_BYTES_MAX, ZERO_PAGE_ADDRESS};
-use crate::layout::{HIGH_MEMORY_START, LOW_MEMORY_END, MEMORY_BYTES_MAX};
+use crate::layout::{HIGH_MEMORY_START, KERNEL_MIN, LOW_MEMORY_END, MEMORY_BYTES_MAX};
 
 /// Where the setup header is, in a bzImage and in the zero page.
 const HEADER: usize = 0x1f1;
@@ -25,7 +25,6 @@ const VERSION_MIN: u16 = 0x020c;
 /// `xloadflags`: there is, this far from where the kernel begins.
 const XLF_KERNEL_64: u16 = 1 << 0;
 const ENTRY_64_OFFSET: u64 = 0x200;
-/// No kernel's file is longer.
 const FILE_BYTES_MAX: u64 = 128 << 20;
 
 // A kernel that does not find these where it looks fails far from here.
@@ -65,9 +64,9 @@ fn check(file: &[u8], options: &Options) -> Result<setup_header> {
     let whole = (usize::from(header.setup_sects) + 1) * 512 + header.syssize as usize * 16;
     let bytes = file.len();
     ensure!(bytes >= whole, "it is cut short: {bytes} of {whole} bytes");
-    // It unpacks itself, and is done with less than this.
-    let end = header.pref_address.saturating_add(header.init_size.into());
-    let memory = options.memory as u64;
+    let (start, memory) = (header.pref_address, options.memory as u64);
+    let end = start.saturating_add(u64::from(header.init_size).max(bytes as u64));
+    ensure!(start >= KERNEL_MIN, "it wants to be at {start:#x}, where our page tables are");
     ensure!(end <= memory, "it needs memory up to {end:#x}, there is up to {memory:#x}");
     let (words, most) = (options.cmdline.len(), header.cmdline_size.min(COMMAND_LINE_BYTES_MAX));
     ensure!(words <= most as usize, "it takes up to {most} bytes of command line, not {words}");

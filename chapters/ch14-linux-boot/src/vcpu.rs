@@ -35,8 +35,9 @@ pub const CR0_PE: u64 = 1 << 0;
 /// Paging.
 pub const CR0_PG: u64 = 1 << 31;
 
-/// What is read where there is no device.
+/// What is read where there is no device, but for a PC's clock: Linux would wait for it to change.
 const NO_DEVICE: u8 = 0xff;
+const CMOS_DATA: u16 = 0x71;
 
 /// The highest status that a guest may end with: those above are ours.
 const STATUS_MAX: u8 = 63;
@@ -195,7 +196,9 @@ impl Vcpu {
                     let byte = uart.write(port, bytes[0]);
                     byte.map_or(Ok(()), |byte| console.print(&[byte]))?;
                 }
-                VcpuExit::IoIn(keyboard::STATUS, bytes) if self.uart.is_some() => bytes.fill(0),
+                VcpuExit::IoIn(keyboard::STATUS | CMOS_DATA, bytes) if self.uart.is_some() => {
+                    bytes.fill(0);
+                }
                 VcpuExit::IoIn(port, bytes) if let Some(uart) = &self.uart => {
                     bytes.fill(uart.read(port).unwrap_or(NO_DEVICE));
                 }

@@ -14,6 +14,9 @@ use crate::signal;
 /// How long a guest sleeps that has asked for input twice in a row and got none.
 const IDLE: Duration = Duration::from_millis(100);
 
+/// After so long without a byte, somebody waits for one.
+const QUIET: Duration = Duration::from_millis(500);
+
 pub struct Console<W> {
     output: W,
     /// Somebody watches: show each byte at once, rather than when there are many.
@@ -25,6 +28,8 @@ pub struct Console<W> {
     /// The next line is somebody else's: end the last one even if the guest does not.
     is_shared: bool,
     input: Receiver<u8>,
+    /// When something was last printed, or typed for a serial port.
+    active: Instant,
     /// A byte that has arrived, but that the guest has not read.
     received: Option<u8>,
     /// The guest has been told of the end of the input.
@@ -52,6 +57,7 @@ impl<W: Write> Console<W> {
             output,
             is_watched,
             flushed: Instant::now(),
+            active: Instant::now(),
             is_mid_line: false,
             is_shared: false,
             input,
@@ -63,6 +69,7 @@ impl<W: Write> Console<W> {
 
     pub fn print(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.is_idle = false;
+        self.active = Instant::now();
         self.output.write_all(bytes)?;
         self.is_mid_line = bytes.last().is_some_and(|byte| *byte != b'\n');
         if self.is_watched || self.flushed.elapsed() > IDLE / 2 { self.flush() } else { Ok(()) }
@@ -73,15 +80,26 @@ impl<W: Write> Console<W> {
         self.output.flush()
     }
 
-    /// The byte that waits to be read, if one does.
+    /// The byte that waits to be read, if one does. At the end of the input it is Ctrl-D, as often as
+    /// nothing has happened for a while: a program that is about to read should not take it for data.
     pub fn read_now(&mut self) -> Option<u8> {
         self.receive(Duration::ZERO);
-        self.received.take()
+        if self.is_at_end {
+            self.received = (self.active.elapsed() > QUIET).then_some(CTRL_D);
+        }
+        let byte = self.received.take();
+        if byte.is_some() {
+            self.active = Instant::now();
+        }
+        byte
     }
 
     /// Whether a byte waits to be read. A guest that gets interrupts may ask this often.
     pub fn has_input_now(&mut self) -> io::Result<bool> {
         self.receive(Duration::ZERO);
+        if self.received.is_none() && self.is_at_end {
+            self.received = Some(CTRL_D); // the next program reads, too
+        }
         if self.received.is_none() {
             self.flush()?;
         }

@@ -14,11 +14,11 @@ pub const CTRL_D: u8 = 0x04;
 
 /// What the guest has not read yet; of a pipe, more stays in the pipe.
 const BUFFER_BYTES: usize = 4096;
+/// Who waits for more input at its end is told again.
 const END_AGAIN: Duration = Duration::from_millis(100);
 
 /// Starts to read. The channel is closed at the end of the input, on a terminal: at Ctrl-D. What
-/// comes is an `interrupt`, and so is the end. With a `keyboard`, Ctrl-D is a key, and at the end of
-/// other input it is pressed again and again: for each program that reads.
+/// comes is an `interrupt`, and so is the end. With a `keyboard`, Ctrl-D is a key.
 pub fn listen(interrupt: EventFd, keyboard: bool) -> Receiver<u8> {
     let (sender, receiver) = sync_channel(BUFFER_BYTES);
     let is_terminal = stdin().is_terminal();
@@ -49,12 +49,14 @@ pub fn listen(interrupt: EventFd, keyboard: bool) -> Receiver<u8> {
             // In the middle of a line, Ctrl-D would not be the end.
             let _ = sender.as_ref().map(|sender| sender.send(b'\n'));
         }
-        while keyboard && sender.as_ref().is_some_and(|sender| sender.send(CTRL_D).is_ok()) {
-            let _ = interrupt.write(1);
-            thread::sleep(END_AGAIN);
-        }
         drop(sender);
         let _ = interrupt.write(1);
+        if keyboard {
+            loop {
+                thread::sleep(END_AGAIN);
+                let _ = interrupt.write(1);
+            }
+        }
     });
     receiver
 }

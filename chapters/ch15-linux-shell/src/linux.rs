@@ -15,7 +15,7 @@ use vm_memory::{Address, ByteValued, Bytes, GuestAddress, GuestMemoryBackend, Gu
 use crate::Options;
 use crate::guest::{GuestError, Image, Segment};
 use crate::layout::{COMMAND_LINE_ADDRESS, COMMAND_LINE_BYTES_MAX, ZERO_PAGE_ADDRESS};
-use crate::layout::{HIGH_MEMORY_START, LOW_MEMORY_END, MEMORY_BYTES_MAX};
+use crate::layout::{HIGH_MEMORY_START, KERNEL_MIN, LOW_MEMORY_END, MEMORY_BYTES_MAX};
 
 /// Where the setup header is, in a bzImage and in the zero page.
 const HEADER: usize = 0x1f1;
@@ -27,7 +27,6 @@ const VERSION_MIN: u16 = 0x020c;
 const XLF_KERNEL_64: u16 = 1 << 0;
 const ENTRY_64_OFFSET: u64 = 0x200;
 const PAGE_BYTES: u64 = 4096;
-/// No kernel's file is longer.
 const FILE_BYTES_MAX: u64 = 128 << 20;
 
 // A kernel that does not find these where it looks fails far from here.
@@ -42,7 +41,7 @@ const _: () = assert!(offset_of!(boot_params, e820_table) == 0x2d0);
 /// Reads a bzImage, for the address where the kernel wants to be.
 pub fn open(options: &Options) -> Result<Image, GuestError> {
     let path = options.kernel.as_ref().ok_or(GuestError::NoKernel)?;
-    let bytes = read(path)?;
+    let bytes = read(path, FILE_BYTES_MAX)?;
     let header = check(&bytes, options)
         .map_err(|cause| GuestError::BadKernel { path: path.into(), cause })?;
     let entry = GuestAddress(header.pref_address + ENTRY_64_OFFSET);
@@ -53,20 +52,21 @@ pub fn open(options: &Options) -> Result<Image, GuestError> {
     Ok(Image { mode: Mode::Linux, entry, segments, bzimage: bytes })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, GuestError> {
+fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, GuestError> {
     let unreadable = |cause| GuestError::Unreadable { path: path.into(), cause };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(bytes_max).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
 }
 
 /// The initrd, as high as the kernel allows and memory goes: the kernel unpacks itself below.
 fn place_initrd(path: &Path, header: &setup_header, memory: u64) -> Result<Segment, GuestError> {
-    let bytes = read(path)?;
-    let (length, path) = (bytes.len() as u64, path.to_owned());
     let end = memory.min(u64::from(header.initrd_addr_max) + 1);
-    let bytes_max = end.saturating_sub(header.pref_address + u64::from(header.init_size));
+    let kernel_end = header.pref_address + u64::from(header.init_size);
+    let bytes_max = end.saturating_sub(kernel_end.next_multiple_of(PAGE_BYTES));
+    let bytes = read(path, bytes_max + 1)?;
+    let (length, path) = (bytes.len() as u64, path.to_owned());
     if length > bytes_max {
         return Err(GuestError::InitrdTooLarge { path, bytes: length, end, bytes_max });
     }
@@ -91,9 +91,9 @@ fn check(file: &[u8], options: &Options) -> Result<setup_header> {
     let whole = (usize::from(header.setup_sects) + 1) * 512 + header.syssize as usize * 16;
     let bytes = file.len();
     ensure!(bytes >= whole, "it is cut short: {bytes} of {whole} bytes");
-    // It unpacks itself, and is done with less than this.
-    let end = header.pref_address.saturating_add(header.init_size.into());
-    let memory = options.memory as u64;
+    let (start, memory) = (header.pref_address, options.memory as u64);
+    let end = start.saturating_add(u64::from(header.init_size).max(bytes as u64));
+    ensure!(start >= KERNEL_MIN, "it wants to be at {start:#x}, where our page tables are");
     ensure!(end <= memory, "it needs memory up to {end:#x}, there is up to {memory:#x}");
     let (words, most) = (options.cmdline.len(), header.cmdline_size.min(COMMAND_LINE_BYTES_MAX));
     ensure!(words <= most as usize, "it takes up to {most} bytes of command line, not {words}");

@@ -63,7 +63,7 @@ const VCPUS_MAX: usize = 4;
 /// At the end Linux resets the machine by the keyboard controller, after a panic at once and "warm".
 /// The rest is what it need not look for.
 const COMMAND_LINE: &str = "console=ttyS0 loglevel=3 reboot=k,panic_warm panic=-1 \
-    8250.nr_uarts=1 acpi=off pci=off i8042.noaux i8042.nokbd";
+    8250.nr_uarts=1 no-kvmapf pci=off i8042.noaux i8042.nokbd";
 
 /// Runs up to four guests side by side, and says why each stopped.
 #[derive(Parser)]

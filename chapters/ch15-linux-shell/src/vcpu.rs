@@ -35,11 +35,9 @@ pub const CR0_PE: u64 = 1 << 0;
 /// Paging.
 pub const CR0_PG: u64 = 1 << 31;
 
-/// Where a PC has a clock. No clock has all bits set: Linux would wait for it to change.
-const CMOS_DATA: u16 = 0x71;
-
-/// What is read where there is no device.
+/// What is read where there is no device, but for a PC's clock: Linux would wait for it to change.
 const NO_DEVICE: u8 = 0xff;
+const CMOS_DATA: u16 = 0x71;
 
 /// The highest status that a guest may end with: those above are ours.
 const STATUS_MAX: u8 = 63;
