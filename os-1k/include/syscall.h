@@ -24,7 +24,7 @@ enum {
 enum {
         ERROR_NO_SUCH_CALL = -1,
         ERROR_BAD_ADDRESS = -2,         /* not the program's own memory */
-        ERROR_BAD_NAME = -3,            /* of a file: empty, too long, or with control characters */
+        ERROR_BAD_NAME = -3,            /* of a file: empty, too long, or not printable ASCII */
         ERROR_NOT_FOUND = -4,           /* no such file, child or index */
         ERROR_NO_ROOM = -5,             /* on the disk, in memory, in the table of processes */
         ERROR_NOT_A_PROGRAM = -6,       /* not an ELF file that could run here */

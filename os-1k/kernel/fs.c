@@ -64,19 +64,48 @@ static const char *name_of(const struct tar_header *header)
         return header->name[0] == '.' && header->name[1] == '/' ? header->name + 2 : header->name;
 }
 
-static bool is_file(const struct tar_header *header)
+/* Whether a program can say it, and a terminal show it. */
+bool fs_is_name(const char *name)
 {
-        return (header->type == '0' || header->type == 0) && header->prefix[0] == 0 &&
-               header->name[NAME_BYTES - 1] == 0 && name_of(header)[0] != 0;
+        size_t length = 0;
+        while (name[length] > ' ' && name[length] <= '~')
+                length++;
+        return length > 0 && name[length] == 0;
+}
+
+/* The file after this entry, or the first. Not one with a header before it that has more to say
+ * about it: its name, for one. */
+static struct tar_header *next_file(const struct tar_header *header)
+{
+        bool is_plain = true;
+        struct tar_header *file = (struct tar_header *)header;
+        while ((file = next(file))) {
+                bool is_file = file->type == '0' || file->type == 0;
+                if (is_file && is_plain && file->prefix[0] == 0 &&
+                    file->name[NAME_BYTES - 1] == 0 && fs_is_name(name_of(file)))
+                        break;
+                is_plain = file->type != 'x' && file->type != 'L' && file->type != 'K';
+        }
+        return file;
 }
 
 static struct tar_header *find(const char *name)
 {
         struct tar_header *header = NULL;
-        while ((header = next(header)))
-                if (is_file(header) && strcmp(name_of(header), name) == 0)
+        while ((header = next_file(header)))
+                if (strcmp(name_of(header), name) == 0)
                         break;
         return header;
+}
+
+/* Closes the gap, so that free space is all in one piece. */
+static void delete(struct tar_header *header)
+{
+        uint32_t bytes = entry_bytes(file_bytes(header));
+        char *after = (char *)header + bytes, *end = disk + used_bytes;
+        memmove(header, after, end - after);
+        memset(end - bytes, 0, bytes);
+        used_bytes -= bytes;
 }
 
 /* Goes through the whole archive once, so that nobody else has to doubt it. */
@@ -90,7 +119,19 @@ void fs_init(void *archive, uint32_t bytes)
                 if (parse_octal(header->checksum, sizeof header->checksum) != checksum(header) ||
                     file_bytes(header) > rest)
                         panic(NULL, "no tar archive: bad header at byte %u of the disk", used_bytes);
+                if (header->type == 'S')
+                        panic(NULL, "the disk has a sparse file: %s", name_of(header));
                 used_bytes += entry_bytes(file_bytes(header));
+        }
+        /* tar adds a new version of a file to the end. The old ones go, so that names are unique. */
+        struct tar_header *file = next_file(NULL);
+        while (file) {
+                const struct tar_header *newer = file;
+                while ((newer = next_file(newer)) && strcmp(name_of(newer), name_of(file)) != 0)
+                        continue;
+                if (newer)
+                        delete(file);
+                file = newer ? next_file(NULL) : next_file(file);
         }
 }
 
@@ -129,25 +170,20 @@ int fs_write(const char *name, const void *data, uint32_t bytes)
         return 0;
 }
 
-/* Closes the gap, so that free space is all in one piece. */
 int fs_remove(const char *name)
 {
         struct tar_header *header = find(name);
         if (!header)
                 return ERROR_NOT_FOUND;
-        uint32_t bytes = entry_bytes(file_bytes(header));
-        char *after = (char *)header + bytes, *end = disk + used_bytes;
-        memmove(header, after, end - after);
-        memset(end - bytes, 0, bytes);
-        used_bytes -= bytes;
+        delete(header);
         return 0;
 }
 
 int fs_list(uint32_t index, struct file_info *info)
 {
         const struct tar_header *header = NULL;
-        while ((header = next(header))) {
-                if (!is_file(header) || index-- > 0)
+        while ((header = next_file(header))) {
+                if (index-- > 0)
                         continue;
                 memcpy(info->name, name_of(header), strlen(name_of(header)) + 1);
                 info->bytes = file_bytes(header);

@@ -20,8 +20,9 @@
 /* How many there have been, or would have been if the timer had not been stopped. */
 uint32_t ticks;
 
-static uint64_t first_tsc, stopped_tsc;
-static uint32_t tsc_per_tick;
+/* What the time stamp counter has counted in how many ticks, and where it was. */
+static uint64_t counted_tsc, last_tsc;
+static uint32_t counted_ticks, tsc_per_tick;
 
 void interrupts_init(void)
 {
@@ -39,7 +40,7 @@ void interrupts_init(void)
         outb(PIT_COMMAND, PIT_RATE_GENERATOR);
         outb(PIT_CHANNEL_0, PIT_COUNT & 0xff);
         outb(PIT_CHANNEL_0, PIT_COUNT >> 8);
-        first_tsc = rdtsc();
+        last_tsc = rdtsc();
 }
 
 /* Only the first PIC interrupts us. */
@@ -50,18 +51,20 @@ void interrupt_done(void)
 
 void timer_tick(void)
 {
+        uint64_t now = rdtsc();
+        counted_tsc += now - last_tsc;
+        last_tsc = now;
+        tsc_per_tick = divide(counted_tsc, ++counted_ticks);
         ticks++;
-        if (ticks <= CALIBRATION_TICKS)
-                tsc_per_tick = divide(rdtsc() - first_tsc, ticks);
 }
 
 /* When no process runs or sleeps, nobody needs ticks: a machine that waits for a key costs nothing.
  * How many we have missed the time stamp counter tells. */
 void timer_stop(void)
 {
-        if (ticks < CALIBRATION_TICKS)
+        if (counted_ticks < CALIBRATION_TICKS)
                 return;
-        stopped_tsc = rdtsc();
+        last_tsc = rdtsc();
         outb(PIC1 + PIC_DATA, inb(PIC1 + PIC_DATA) | 1 << IRQ_TIMER);
 }
 
@@ -71,5 +74,7 @@ void timer_go_on(void)
         if (!(mask & 1 << IRQ_TIMER))
                 return;
         outb(PIC1 + PIC_DATA, mask & ~(1 << IRQ_TIMER));
-        ticks += divide(rdtsc() - stopped_tsc, tsc_per_tick);
+        uint64_t now = rdtsc();
+        ticks += divide(now - last_tsc, tsc_per_tick);
+        last_tsc = now;
 }

@@ -116,6 +116,7 @@ int program_load(const char *name, uint32_t *directory, uint32_t *entry);
 
 /* fs.c: the files, in a tar archive. Names are checked, buffers are not. */
 void fs_init(void *disk, uint32_t bytes);
+bool fs_is_name(const char *name);
 const void *fs_find(const char *name, uint32_t *bytes);
 int fs_write(const char *name, const void *data, uint32_t bytes);
 int fs_remove(const char *name);

@@ -128,7 +128,9 @@ int process_spawn(const char *name, const char *arguments)
 /* Ends this process. The first one takes the system with it. */
 void process_exit(int status)
 {
-        if (!current->parent && current->id == 1)
+        if (current->id == 1 && status >= STATUS_PANIC)
+                panic(NULL, "the first process has died: status %d", status);
+        if (current->id == 1)
                 power_off(status);
 
         for (struct process *child = processes; child < processes + PROCESSES; child++) {

@@ -58,15 +58,17 @@ int program_load(const char *name, uint32_t *directory, uint32_t *entry)
             elf->segment_count > (bytes - elf->segments) / sizeof(struct elf_segment))
                 return ERROR_NOT_A_PROGRAM;
 
+        uint32_t last_end = USER_START;
         const struct elf_segment *segment = (const struct elf_segment *)(file + elf->segments);
         for (int i = 0; i < elf->segment_count; i++, segment++) {
                 if (segment->type != SEGMENT_LOAD || segment->memory_bytes == 0)
                         continue;
                 if (segment->offset > bytes || segment->file_bytes > bytes - segment->offset ||
                     segment->file_bytes > segment->memory_bytes ||
-                    segment->address < USER_START || segment->address > USER_END ||
+                    segment->address < last_end || segment->address > USER_END ||
                     segment->memory_bytes > USER_END - segment->address)
                         return ERROR_NOT_A_PROGRAM;
+                last_end = segment->address + segment->memory_bytes;
                 int error = load_segment(directory, segment, file);
                 if (error < 0)
                         return error;

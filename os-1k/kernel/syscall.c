@@ -26,10 +26,7 @@ static int copy_name(char *name, uint32_t address)
         int error = copy_string(name, address, NAME_BYTES, ERROR_BAD_NAME);
         if (error < 0)
                 return error;
-        for (const char *at = name; *at; at++)
-                if (*at <= ' ' || *at > '~')
-                        return ERROR_BAD_NAME;
-        return name[0] ? 0 : ERROR_BAD_NAME;
+        return fs_is_name(name) ? 0 : ERROR_BAD_NAME;
 }
 
 static int sys_exit(uint32_t status)

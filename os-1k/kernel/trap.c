@@ -3,7 +3,7 @@
 
 /* Exceptions by number, with the letters that the SDM has for them. Vol. 3A, table 6-1. */
 static const char *const names[] = {
-        "#DE, a division by zero", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD, no such instruction",
+        "#DE, a division without a result", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD, no such instruction",
         "#NM, there is no FPU for programs", "#DF", "", "#TS", "#NP", "#SS",
         "#GP, not for programs", "#PF", "", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
 };

@@ -74,10 +74,13 @@ static inline void wait_for_interrupt(void)
         __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
-/* The quotient of 64 by 32 bits, which must fit in 32: C would call a function that is not there. */
+/* The quotient of 64 by 32 bits, or the highest number of 32 bits if it is more: for its own division
+ * C would call a function that is not there. */
 static inline uint32_t divide(uint64_t dividend, uint32_t divisor)
 {
         uint32_t quotient, remainder;
+        if (dividend >> 32 >= divisor)
+                return UINT32_MAX;
         __asm__("divl %4" : "=a"(quotient), "=d"(remainder)
                           : "a"((uint32_t)dividend), "d"((uint32_t)(dividend >> 32)), "rm"(divisor));
         return quotient;

@@ -69,8 +69,12 @@ static void write(char *rest)
                         length += typed;
                         text[length++] = '\n';
                 }
-                if (length == WRITE_BYTES)
+                if (length == WRITE_BYTES) {
                         print("write: %s: full\n", name);
+                        char lost[ARGUMENTS_BYTES];     /* what is still to come is no command */
+                        while (read_line(lost, sizeof lost) >= 0)
+                                continue;
+                }
         }
         int answer = write_file(name, text, length);
         if (answer < 0)

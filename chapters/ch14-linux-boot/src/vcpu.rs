@@ -196,8 +196,8 @@ impl Vcpu {
                     let byte = uart.write(port, bytes[0]);
                     byte.map_or(Ok(()), |byte| console.print(&[byte]))?;
                 }
-                VcpuExit::IoIn(keyboard::STATUS | CMOS_DATA, bytes) if self.uart.is_some() => {
-                    bytes.fill(0);
+                VcpuExit::IoIn(keyboard::STATUS | CMOS_DATA, it) if self.uart.is_some() => {
+                    it.fill(0)
                 }
                 VcpuExit::IoIn(port, bytes) if let Some(uart) = &self.uart => {
                     bytes.fill(uart.read(port).unwrap_or(NO_DEVICE));
