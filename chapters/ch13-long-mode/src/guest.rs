@@ -19,7 +19,6 @@ pub const MODES: &[Mode] =
 /// What to run, and the mode in which it wants to start.
 pub struct Image {
     pub mode: Mode,
-    /// Where the guest begins.
     pub entry: GuestAddress,
     pub segments: Vec<Segment>,
 }

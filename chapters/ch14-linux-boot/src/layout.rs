@@ -53,7 +53,6 @@ pub const MEMORY_BYTES_MAX: u64 = 3 << 30;
 
 /// Above what is below 0x1000, in any page.
 pub const ZERO_PAGE_ADDRESS: GuestAddress = GuestAddress(0x7000);
-/// Above that, and more than kernels take.
 pub const COMMAND_LINE_ADDRESS: GuestAddress = GuestAddress(0x2_0000);
 pub const COMMAND_LINE_BYTES_MAX: u32 = 0x1_0000;
 

@@ -66,8 +66,8 @@ fn check(file: &[u8], options: &Options) -> Result<setup_header> {
     ensure!(bytes >= whole, "it is cut short: {bytes} of {whole} bytes");
     let (start, memory) = (header.pref_address, options.memory as u64);
     let end = start.saturating_add(u64::from(header.init_size).max(bytes as u64));
-    ensure!(start >= KERNEL_MIN, "it wants to be at {start:#x}, where our page tables are");
     ensure!(end <= memory, "it needs memory up to {end:#x}, there is up to {memory:#x}");
+    ensure!(start >= KERNEL_MIN, "it wants to be at {start:#x}, where our page tables are");
     let (words, most) = (options.cmdline.len(), header.cmdline_size.min(COMMAND_LINE_BYTES_MAX));
     ensure!(words <= most as usize, "it takes up to {most} bytes of command line, not {words}");
     Ok(header)
@@ -83,7 +83,6 @@ pub fn load(linux: &Image, command_line: &str, memory: &GuestMemoryMmap) -> Resu
     set_command_line(&mut zero_page);
     set_memory_map(&mut zero_page, memory.last_addr().raw_value() + 1);
     memory.write_obj(zero_page, ZERO_PAGE_ADDRESS).context("the zero page")?;
-    // A 0 ends it, and memory is full of them.
     memory.write_slice(command_line.as_bytes(), COMMAND_LINE_ADDRESS).context("the command line")
 }
 

@@ -11,7 +11,6 @@ use vm_memory::GuestAddress;
 
 use crate::guest::Segment;
 
-/// How each ELF file begins.
 pub const MAGIC: &[u8] = b"\x7fELF";
 
 /// The entry of a program, and the segments to load, all within `room`. Paging is off, so physical

@@ -70,16 +70,11 @@ impl Vm {
             // Rust reference into it that the guest could write behind.
             unsafe { self.fd.set_user_memory_region(slot) }
                 .context("KVM_SET_USER_MEMORY_REGION")?;
-            // 2 MiB at once: else each page that the guest touches first is an exit of its own. A
-            // kernel may refuse, and then that is how it is.
-            // SAFETY: the region is all ours, and advice does not change what is in it.
-            unsafe {
-                libc::madvise(
-                    region.as_ptr().cast(),
-                    slot.memory_size as usize,
-                    libc::MADV_HUGEPAGE,
-                )
-            };
+            // 2 MiB at a time: else each page that the guest touches first is an exit of its own. A
+            // host without huge pages says no, and nothing is lost.
+            let (start, bytes) = (region.as_ptr().cast(), region.len() as usize);
+            // SAFETY: the region is all ours, and the advice leaves what is in it as it is.
+            unsafe { libc::madvise(start, bytes, libc::MADV_HUGEPAGE) };
         }
         Ok(())
     }

@@ -277,8 +277,10 @@ fn many_lines_in_a_pipe_lose_nothing() {
 fn a_file_that_is_typed_can_be_full() {
     let line = "x".repeat(LINE_MAX);
     let kept = format!("{line}\n").repeat(4096 / (LINE_MAX + 1));
-    let output = printed(&[], &format!("write notes\n{kept}echo on\nls\n"), 0);
-    let begin = format!("> write notes\n{kept}write: notes: full\n> echo on\non\n> ls\n");
+    // What is typed after that, up to Ctrl-D, is no command.
+    let output = printed(&[], &format!("write notes\n{kept}echo lost\n\x04echo on\nls\n"), 0);
+    let begin = "write: notes: full\necho lost\n> echo on\non\n> ls\n";
+    let begin = format!("> write notes\n{kept}{begin}");
     assert!(output.starts_with(&begin), "{output}");
     assert!(output.ends_with("   4096  notes\n> \n"), "{output}");
 }
@@ -474,7 +476,7 @@ fn a_program_that_crashes_dies_alone() {
         ("hlt", "CODE: #GP, not for programs"),
         ("out", "CODE: #GP, not for programs"),
         ("int", "CODE: #GP, not for programs"),
-        ("divide", "CODE: #DE, a division by zero"),
+        ("divide", "CODE: #DE, a division without a result"),
         ("fpu", "CODE: #NM, there is no FPU for programs"),
         ("undefined", "CODE: #UD, no such instruction"),
     ]) {

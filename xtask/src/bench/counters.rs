@@ -66,11 +66,16 @@ impl Kind {
 }
 
 impl Counters {
+    /// Fails, with what to do, if there is nothing to read here.
+    pub fn check() -> Result<()> {
+        names(Path::new(DIRECTORY)).map(drop).map_err(explain)
+    }
+
     /// The sum over the process's VMs.
     pub fn of_process(pid: u32) -> Result<Self> {
         let threads = names(Path::new(&format!("/proc/{pid}/task")))?;
         let mut counters = Self::default();
-        for vm in names(Path::new(DIRECTORY)).map_err(explain)? {
+        for vm in names(Path::new(DIRECTORY))? {
             if vm.split_once('-').is_some_and(|(thread, _)| threads.iter().any(|it| it == thread)) {
                 counters.add_directory(&Path::new(DIRECTORY).join(vm))?;
             }

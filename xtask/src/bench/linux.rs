@@ -113,6 +113,8 @@ pub fn measure(rounds: u32, files: Files) -> Result<ExitCode> {
         "{QEMU} is not installed\n  cargo xtask bench linux compares with it: install the package"
     );
 
+    Counters::check()?;
+
     let mut measured = SUBJECTS.each_ref().map(|_| Vec::new());
     // The first round only brings what is read into memory.
     for round in 0..=rounds {
