@@ -63,12 +63,12 @@ impl Disk {
 
     /// Keeps what the guest has made of it.
     pub fn save(&self, memory: &GuestMemoryMmap) -> Result<()> {
-        let mut bytes = vec![0; DISK_BYTES];
+        let Some((path, file)) = &self.file else { return Ok(()) };
+        let (mut file, mut bytes): (&File, _) = (file, vec![0; DISK_BYTES]);
         memory.read_slice(&mut bytes, DISK_ADDRESS).context("the disk")?;
-        let Some((path, file)) = self.file.as_ref().filter(|_| bytes != self.bytes) else {
+        if bytes == self.bytes {
             return Ok(());
-        };
-        let mut file: &File = file;
+        }
         // A guest that was stopped while it wrote leaves no archive: then the old one stays.
         let mut tar = tar::Archive::new(&bytes[..]);
         let whole = tar.entries()?.try_for_each(|it| io::copy(&mut it?, &mut io::sink()).map(drop));
