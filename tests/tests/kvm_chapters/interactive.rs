@@ -24,6 +24,10 @@ pub fn on_terminal(script: &str) -> PtySession {
     path.push(std::env::var_os("PATH").unwrap());
     let mut shell = Command::new("sh");
     shell.args(["-c", script]).env("PATH", path).env("TERM", "dumb");
+    // `anstream` has colours on any terminal where one of these is set.
+    for variable in ["CI", "CLICOLOR", "CLICOLOR_FORCE"] {
+        shell.env_remove(variable);
+    }
     spawn_command(shell, Some(PATIENCE_MS)).expect("a terminal can be had")
 }
 
