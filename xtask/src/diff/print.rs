@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{File, Kind, Line, Place};
+use chapter_diff::{File, Kind, Line, Place};
 
 /// Unchanged lines around a change.
 const CONTEXT: usize = 3;

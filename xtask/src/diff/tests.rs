@@ -1,5 +1,10 @@
-use super::stat::Counts;
+use chapter_diff::{Counts, File, count};
+
 use super::*;
+
+fn compare(old: &Tree, new: &Tree) -> Vec<File> {
+    chapter_diff::compare(old, new, View::Patch)
+}
 
 fn tree(files: &[(&str, &str)]) -> Tree {
     files.iter().map(|(path, text)| (path.into(), text.as_bytes().to_vec())).collect()
@@ -26,7 +31,7 @@ fn a_function_that_moved_to_another_file_is_marked() {
     ]);
     let files = compare(&old, &new);
     assert_eq!(
-        files.iter().map(stat::count).collect::<Vec<_>>(),
+        files.iter().map(count).collect::<Vec<_>>(),
         [
             Counts { added: 0, removed: 0, moved: 5 },
             // The blank line that parted the function from the next one, and the new `mod`.
@@ -77,45 +82,18 @@ fn a_block_that_was_indented_is_marked_and_stray_lines_are_not() {
         &format!("fn main() {{\n    if verbose {{\n{indented}        done();\n    }}\n}}\n"),
     )]);
     let files = compare(&old, &new);
-    assert_eq!(stat::count(&files[0]), Counts { added: 2, removed: 0, moved: 3 });
+    assert_eq!(count(&files[0]), Counts { added: 2, removed: 0, moved: 3 });
 
     let old = tree(&[("a.rs", "use crate::registers::Registers;\n}\n}\n"), ("b.rs", "x\n")]);
     let new = tree(&[("a.rs", "x\n"), ("b.rs", "use crate::registers::Registers;\nx\n}\n}\n")]);
-    assert!(compare(&old, &new).iter().all(|file| stat::count(file).moved == 0));
+    assert!(compare(&old, &new).iter().all(|file| count(file).moved == 0));
 }
 
 #[test]
 fn lines_that_moved_within_a_file_are_counted_once() {
     let old = tree(&[("a.rs", &format!("{HELPER}{}{}", kept("one"), kept("two")))]);
     let new = tree(&[("a.rs", &format!("{}{}{HELPER}", kept("one"), kept("two")))]);
-    assert_eq!(stat::count(&compare(&old, &new)[0]), Counts { added: 0, removed: 0, moved: 5 });
-}
-
-#[test]
-fn wherever_a_change_slides_to_both_texts_stay_what_they_are() {
-    let mut seed = 1_u32;
-    let mut text = || {
-        let mut line = || {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ["}\n", "\n", "fn a() {\n", "    b\n", "        c\n"][seed as usize / 7919 % 5]
-        };
-        (0..12).map(|_| line()).collect::<String>()
-    };
-    for _ in 0..2000 {
-        let (old, new) = (text(), text());
-        let lines = lines(Some(&old.clone().into_bytes()), Some(&new.clone().into_bytes()));
-        for (number, expected) in
-            [((|line| line.old) as fn(&Line) -> usize, old), (|line| line.new, new)]
-        {
-            let side: Vec<_> = lines.iter().filter(|line| number(line) > 0).collect();
-            assert!(side.iter().map(|line| number(line)).eq(1..=expected.lines().count()));
-            assert!(side.iter().map(|line| line.text.as_str()).eq(expected.lines()));
-        }
-        for line in &lines {
-            let (has_old, has_new) = (line.kind != Kind::Added, line.kind != Kind::Removed);
-            assert_eq!((line.old > 0, line.new > 0), (has_old, has_new));
-        }
-    }
+    assert_eq!(count(&compare(&old, &new)[0]), Counts { added: 0, removed: 0, moved: 5 });
 }
 
 #[test]
@@ -136,7 +114,7 @@ fn the_table_counts_rust_apart_and_holds_it_against_the_budget() {
         ("src/new.rs", &"line\n".repeat(249)),
     ]);
     let files = compare(&old, &new);
-    let (text, within_budget) = stat::table("ch02-b", Some("ch01-a"), &files);
+    let (text, within_budget) = table::table("ch02-b", Some("ch01-a"), &files);
     assert_eq!(
         text,
         "\
@@ -152,7 +130,7 @@ Rust            250        1      0
     );
     assert!(within_budget);
 
-    let (text, within_budget) = stat::table("ch02-b", None, &compare(&Tree::new(), &new));
+    let (text, within_budget) = table::table("ch02-b", None, &compare(&Tree::new(), &new));
     assert!(text.ends_with("252 of 250 lines of Rust: 2 too many, make two steps of it\n"));
     assert!(!within_budget);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{File, Kind, Place};
+use crate::{File, Kind, Place};
 
 /// A block must say something to count as moved: closing braces alone are found everywhere. Git has
 /// the same bound, for the same reason.

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::mem::take;
 use std::ops::Range;
 
-use super::{Kind, Line};
+use crate::{Kind, Line};
 
 /// Slides every block of lines, where it can be slid, to where a reader would put it.
 pub fn blocks(lines: &mut [Line]) {

@@ -1,0 +1,90 @@
+//! `check`: everything that must hold for the book, all that is wrong at once.
+
+mod directives;
+mod fences;
+mod summary;
+mod table;
+
+use std::path::PathBuf;
+
+use chapter_diff::BUDGET;
+use chapter_diff::chapters::number;
+
+use crate::book::{Book, PAGES};
+use crate::problem::Problem;
+use crate::template;
+
+pub use table::Row;
+
+/// What was found.
+pub struct Findings {
+    pub problems: Vec<Problem>,
+    /// A row a chapter.
+    pub rows: Vec<Row>,
+}
+
+/// Looks at the sources of the book. The rendered book is `links`' business.
+pub fn sources(book: &Book) -> Findings {
+    let mut problems = summary::check(book);
+    let mut rows = Vec::new();
+    for change in &book.changes {
+        let chapter = &change.chapter;
+        let number = number(chapter).unwrap_or(0);
+        if change.added > BUDGET {
+            problems.push(Problem {
+                file: PathBuf::from("chapters").join(chapter),
+                line: 0,
+                what: format!("{} added lines of Rust, {BUDGET} are the most", change.added),
+                advice: "make two steps of it".to_owned(),
+            });
+        }
+        let mut row = Row::new(change);
+        if let (Some(page), Some(replay)) = (book.pages.get(chapter), book.replay(change)) {
+            problems.extend(replay.problems);
+            problems.extend(template::check(page, number));
+            row.told = replay.told;
+            row.words = Some(template::words(&page.text));
+        } else {
+            problems.push(Problem {
+                file: PathBuf::from(PAGES).join(format!("{chapter}.md")),
+                line: 0,
+                what: format!("no page for chapter {number}"),
+                advice: "write it, and name it in SUMMARY.md".to_owned(),
+            });
+        }
+        rows.push(row);
+    }
+    for page in book.pages.values() {
+        problems.extend(page.problems.iter().cloned());
+        problems.extend(directives::check(book, page));
+        problems.extend(fences::check(book, page));
+    }
+    problems.sort();
+    Findings { problems, rows }
+}
+
+impl Findings {
+    /// Leaves only what concerns these pages (`ch04`, `appendix-x86`); all of it if there are none.
+    pub fn keep_pages(&mut self, wanted: &[String]) {
+        if wanted.is_empty() {
+            return;
+        }
+        self.problems.retain(|problem| {
+            let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
+            wanted.iter().any(|page| name.starts_with(page.as_str()))
+        });
+        self.rows.retain(|row| wanted.iter().any(|page| row.chapter.starts_with(page.as_str())));
+    }
+
+    /// The problems, the table, and the verdict.
+    pub fn report(&self) -> String {
+        let mut text: String = self.problems.iter().map(|problem| format!("{problem}\n")).collect();
+        text += &table::table(&self.rows);
+        text += &match self.problems.len() {
+            0 => "no problems\n".to_owned(),
+            1 => "1 problem\n".to_owned(),
+            many => format!("{many} problems\n"),
+        };
+        text
+    }
+}

@@ -1,0 +1,31 @@
+//! What is wrong with the book.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Something that `check` fails on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The file, from the top of the checkout.
+    pub file: PathBuf,
+    /// From 1; 0 if it is the whole file.
+    pub line: usize,
+    /// What is wrong, with which thing.
+    pub what: String,
+    /// What to do.
+    pub advice: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        write!(out, "error: {}", self.file.display())?;
+        if self.line > 0 {
+            write!(out, ":{}", self.line)?;
+        }
+        write!(out, ": {}", self.what)?;
+        self.advice.lines().try_for_each(|line| write!(out, "\n  {line}"))
+    }
+}
+
+/// What is wrong and what to do, where the place is known from elsewhere.
+pub type Mistake = (String, String);
