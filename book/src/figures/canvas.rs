@@ -133,6 +133,15 @@ impl Canvas {
         self.shape(rect, fill, "stroke-width=\"1.2\"");
     }
 
+    /// Hides the lines behind a text.
+    pub fn background(&mut self, rect: Rect) {
+        let Rect { x, y, w, h } = rect;
+        self.push(&format!(
+            r#"<rect x="{x:.1}" y="{y:.1}" width="{w:.1}" height="{h:.1}" fill="var(--bg, none)"/>"#
+        ));
+        self.reach(rect.bottom());
+    }
+
     /// A box of which the edge is broken: what is not there, or not always.
     pub fn dashed(&mut self, rect: Rect, fill: Fill) {
         self.shape(rect, fill, "stroke-width=\"1.2\" stroke-dasharray=\"5 4\"");
@@ -158,6 +167,9 @@ impl Canvas {
     }
 
     fn path(&mut self, points: &[(f64, f64)], stroke: &str) {
+        for (_, y) in points {
+            self.reach(y + HEAD / 2.0);
+        }
         let points: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let points = points.join(" ");
         self.push(&format!(
@@ -286,7 +298,7 @@ impl Canvas {
         let body = &self.body;
         // No blank line: in Markdown, HTML ends there.
         Ok(format!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" class="mk-figure" role="img" aria-labelledby="{name}-title {name}-desc" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="var(--mk-font, sans-serif)" font-size="{SIZE}" fill="currentColor">
+            r#"<svg xmlns="http://www.w3.org/2000/svg" class="mk-figure" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="var(--mk-font, sans-serif)" font-size="{SIZE}" fill="currentColor">
 <title id="{name}-title">{title}</title>
 <desc id="{name}-desc">{description}</desc>
 {body}</svg>

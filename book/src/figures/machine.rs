@@ -3,6 +3,7 @@
 
 mod early;
 mod late;
+mod linux;
 
 use std::path::Path;
 
@@ -57,8 +58,8 @@ const CHAPTERS: [fn(&Constants) -> Result<Machine>; 15] = [
     late::interrupts,
     late::os_1k,
     late::long_mode,
-    late::linux_boot,
-    late::linux_shell,
+    linux::linux_boot,
+    linux::linux_shell,
 ];
 
 /// Draws the machine of the chapter with this number.
