@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{BinOp, Expr, ItemConst, Token};
+use syn::{BinOp, Expr, File, ItemConst, Token};
 
 use super::constants::Constants;
 
@@ -39,11 +39,13 @@ pub struct Field {
 /// If the source cannot be read, or has a check for a field that this does not know.
 pub fn all(checkout: &Path) -> Result<Vec<Field>> {
     let path = format!("chapters/{PACKAGE}/src/linux.rs");
-    let checks = checks(&fs::read_to_string(checkout.join(&path)).context(path.clone())?)
-        .context(path.clone())?;
+    let source = fs::read_to_string(checkout.join(&path)).context(path.clone())?;
+    let file = syn::parse_file(&source).context(path.clone())?;
+    let checks = checks(&file);
     ensure!(!checks.is_empty(), "{path} checks no offset_of!(boot_params, …) any more");
     let before = "chapters/ch14-linux-boot/src/linux.rs";
-    let before = self::checks(&fs::read_to_string(checkout.join(before)).context(before)?)?;
+    let source = fs::read_to_string(checkout.join(before)).context(before)?;
+    let before = self::checks(&syn::parse_file(&source).context(before)?);
     let constants = Constants::of_chapter(checkout, PACKAGE)?;
     let mut fields = Vec::new();
     for (name, offset) in checks {
@@ -52,7 +54,7 @@ pub fn all(checkout: &Path) -> Result<Vec<Field>> {
             Offset::Constant(constant) => constants.number("linux", &constant)?,
         };
         let chapter = if before.iter().any(|(other, _)| *other == name) { 14 } else { 15 };
-        let (bytes, value, why) = known(&name, &constants)?;
+        let (bytes, value, why) = known(&name, &constants, &assigned(&file))?;
         fields.push(Field { name, offset, bytes, value, why, chapter });
     }
     fields.sort_by_key(|field| field.offset);
@@ -60,16 +62,26 @@ pub fn all(checkout: &Path) -> Result<Vec<Field>> {
 }
 
 /// What is not in the checks: sizes, from `asm/bootparam.h`; values and reasons.
-fn known(name: &str, constants: &Constants) -> Result<(u64, String, &'static str)> {
+fn known(
+    name: &str,
+    constants: &Constants,
+    assigned: &[(String, String)],
+) -> Result<(u64, String, &'static str)> {
     let layout = |name| constants.number("layout", name);
+    let literal = || {
+        let last = name.rsplit('.').next().unwrap_or(name);
+        let found = assigned.iter().find(|(field, _)| field == last);
+        let (_, value) = found.with_context(|| format!("linux.rs sets {name} to no literal"))?;
+        anyhow::Ok(format!("`{value}`"))
+    };
     Ok(match name {
-        "e820_entries" => (1, "2".to_owned(), "how many entries the memory map has"),
+        "e820_entries" => (1, literal()?, "how many entries the memory map has"),
         "hdr" => {
             let what = "the setup header, as in the kernel’s file";
             (0x7b, what.to_owned(), "what the kernel’s file says, and what we add")
         }
         "hdr.type_of_loader" => {
-            (1, "`0xff`".to_owned(), "who boots it: a loader without a number of its own")
+            (1, literal()?, "who boots it: a loader without a number of its own")
         }
         "hdr.ramdisk_image" => (4, "its address".to_owned(), "where the initrd is"),
         "hdr.ramdisk_size" => (4, "its bytes".to_owned(), "how long the initrd is"),
@@ -94,7 +106,7 @@ enum Offset {
 }
 
 /// `const _: () = assert!(offset_of!(boot_params, NAME) == OFFSET);` → NAME, OFFSET.
-fn checks(source: &str) -> Result<Vec<(String, Offset)>> {
+fn checks(file: &File) -> Vec<(String, Offset)> {
     #[derive(Default)]
     struct Found(Vec<Expr>);
     impl<'ast> Visit<'ast> for Found {
@@ -106,8 +118,28 @@ fn checks(source: &str) -> Result<Vec<(String, Offset)>> {
         }
     }
     let mut found = Found::default();
-    found.visit_file(&syn::parse_file(source)?);
-    Ok(found.0.iter().filter_map(check).collect())
+    found.visit_file(file);
+    found.0.iter().filter_map(check).collect()
+}
+
+/// Fields that are set to a literal: `zero_page.e820_entries = 2;` → e820_entries, 2.
+fn assigned(file: &File) -> Vec<(String, String)> {
+    #[derive(Default)]
+    struct Found(Vec<(String, String)>);
+    impl<'ast> Visit<'ast> for Found {
+        fn visit_expr_assign(&mut self, assignment: &'ast syn::ExprAssign) {
+            if let Expr::Field(field) = &*assignment.left
+                && let syn::Member::Named(name) = &field.member
+                && let Expr::Lit(literal) = &*assignment.right
+                && let syn::Lit::Int(number) = &literal.lit
+            {
+                self.0.push((name.to_string(), number.to_string()));
+            }
+        }
+    }
+    let mut found = Found::default();
+    found.visit_file(file);
+    found.0
 }
 
 fn check(expression: &Expr) -> Option<(String, Offset)> {
@@ -149,10 +181,17 @@ mod tests {
         let source = "const _: () = assert!(offset_of!(boot_params, hdr.a) == 0x210);
                       const _: () = assert!(offset_of!(boot_params, hdr) == HEADER);
                       const _: () = assert!(size_of::<u8>() == 1);";
-        let checks = checks(source).unwrap();
+        let checks = checks(&syn::parse_file(source).unwrap());
         let [(a, Offset::Number(0x210)), (hdr, Offset::Constant(header))] = &checks[..] else {
             panic!("{} checks", checks.len())
         };
         assert_eq!((a.as_str(), hdr.as_str(), header.as_str()), ("hdr.a", "hdr", "HEADER"));
+    }
+
+    #[test]
+    fn values_are_read_from_the_assignments() {
+        let source = "fn f() { page.hdr.a = 0xff; page.b = ADDRESS; page.c = 2; }";
+        let assigned = assigned(&syn::parse_file(source).unwrap());
+        assert_eq!(assigned, [("a", "0xff"), ("c", "2")].map(|(a, b)| (a.into(), b.into())));
     }
 }

@@ -139,7 +139,7 @@ pub fn initrd_placement(name: &str, checkout: &Path) -> Result<String> {
     let description = "On the left the initrd is at a fixed 64 MiB: a kernel whose init_size reaches above that overwrites it while it unpacks itself. On the right it ends where memory does, or at initrd_addr_max plus 1 if that is lower; it begins at a page, and the kernel's init_size ends below.";
     let title = "Where the initrd goes, and where it must not";
     let mut canvas = Canvas::new(name, title, description, WIDTH);
-    let (left, right) = (108.0, 378.0);
+    let (left, right) = (111.0, 378.0);
     let room = 140.0;
     let column = |canvas: &mut Canvas, x: f64, title: &str| {
         canvas.strong(x + room / 2.0, 12.0, Anchor::Middle, title);
@@ -153,7 +153,7 @@ pub fn initrd_placement(name: &str, checkout: &Path) -> Result<String> {
         canvas.text(left - 8.0, y, Anchor::End, text);
     }
 
-    column(&mut canvas, right, "As high as can be");
+    column(&mut canvas, right, "At the top");
     canvas.node(Rect::new(right, 130.0, room, 120.0), Fill::Guest, "the kernel, unpacked");
     canvas.node(Rect::new(right, 28.0, room, 46.0), Fill::New, "initrd");
     for (y, text) in [

@@ -21,6 +21,8 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+pub use machine::package;
+
 /// The names of all figures that [`draw`] can draw.
 pub const NAMES: &[&str] = &[
     "machine-ch01",
