@@ -67,15 +67,17 @@ pub fn table(checkout: &Path) -> Result<String> {
             }
         }
     }
-    let mut rows = vec![row(["call", "method of `kvm-ioctls`", "what it does", "chapter"])];
+    let mut rows = vec![row(["call, method of `kvm-ioctls`", "what it does", "chapter"])];
     let mut calls: Vec<_> = CALLS.iter().collect();
     calls.sort_by_key(|[call, ..]| first.get(call).copied());
     for [call, method, words] in calls {
         let chapter = first.get(call).with_context(|| {
             format!("no chapter calls {call} any more\n  take it out of book/src/tables/calls.rs")
         })?;
-        let method = if method.is_empty() { "none" } else { &format!("`{method}`") };
-        rows.push(row([&format!("`{call}`"), method, words, &chapter.to_string()]));
+        let method = if method.is_empty() { "no method" } else { &format!("`{method}`") };
+        // In one cell: two of such long words side by side leave no room on a phone.
+        let names = format!("`{call}`<br>{method}");
+        rows.push(row([&names, words, &chapter.to_string()]));
     }
     Ok(markdown(&rows))
 }

@@ -91,8 +91,8 @@ mod tests {
         let has = |name: &str, start: &str| {
             assert!(lines(name).iter().any(|line| line.starts_with(start)), "{name}: {start}");
         };
-        has("kvm-calls", "| `KVM_RUN` | `VcpuFd::run` |");
-        has("kvm-calls", "| `KVM_GET_STATS_FD` |");
+        has("kvm-calls", "| `KVM_RUN`<br>`VcpuFd::run` |");
+        has("kvm-calls", "| `KVM_GET_STATS_FD`<br>no method |");
         has("hypercalls", "| 0 | `HC_EXIT` | `BL` = status | the guest ends with it |");
         has("boot-fields", "| `hdr.cmd_line_ptr` | `0x228` | 4 | `0x20000` |");
         has("exit-status", "| 69 |");
