@@ -67,7 +67,7 @@ pub fn real(name: &str, _: &Path) -> Result<String> {
     way.link(Fill::Guest, "selector and offset", "As in `DS:SI`, 16 bits each.");
     way.link(Fill::Kvm, "base of the segment", "A load makes it the selector × 16. KVM sets any.");
     way.link(Fill::Guest, "base + offset", "The limit is `0xffff`: 64 KiB a segment.");
-    way.link(Fill::New, "physical address", "No tables, no protection. 1 MiB in all.");
+    way.link(Fill::New, "physical address", "No tables, no protection. About 1 MiB in all.");
     Mode { title: "Real mode", registers: &registers.map(str::to_owned), way }.draw(name)
 }
 
@@ -76,13 +76,15 @@ pub fn protected(name: &str, checkout: &Path) -> Result<String> {
     let constants = Constants::of_chapter(checkout, "ch10-paging")?;
     let (gdt, idt) =
         (constants.number("layout", "GDT_ADDRESS")?, constants.number("layout", "IDT_ADDRESS")?);
+    let selector = |name| constants.number("gdt", name);
+    let (code, data) = (selector("CODE_SELECTOR")?, selector("DATA_SELECTOR")?);
     let registers = [
         "`CR0.PE` = 1".to_owned(),
         "`CR0.PG` = 0".to_owned(),
         format!("`GDTR`: `{gdt:#x}`"),
         format!("`IDTR`: `{idt:#x}`, gates of 8 bytes"),
         "`CS.D` = 1: 32-bit code".to_owned(),
-        "`CS`: `0x08`, the others `0x10`".to_owned(),
+        format!("`CS`: `{code:#04x}`, the others `{data:#04x}`"),
     ];
     let mut way = way();
     way.link(Fill::Guest, "selector and offset", "The offset has 32 bits.");

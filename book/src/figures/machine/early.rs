@@ -194,7 +194,7 @@ pub fn multi_vcpu(constants: &Constants) -> Result<Machine> {
     Ok(Machine {
         title: "four vCPUs, four guests, side by side",
         bands: vec![
-            terminal([old(["stdin: for guest 0"]), new(["stdout: whole lines, tagged"])].concat()),
+            terminal(new(["stdin: for guest 0", "stdout: whole lines, tagged"])),
             vmm([
                 new(["a thread for each vCPU", "screen, shared"]),
                 old(["COM1", "hypercalls", "statistics"]),
