@@ -14,6 +14,7 @@ use crate::book::{Book, PAGES};
 use crate::problem::Problem;
 use crate::template;
 
+pub use directives::{code_chapter, table};
 pub use table::Row;
 
 /// What was found.
@@ -59,7 +60,6 @@ pub fn sources(book: &Book) -> Findings {
         problems.extend(directives::check(book, page));
         problems.extend(fences::check(book, page));
     }
-    problems.sort();
     Findings { problems, rows }
 }
 
@@ -78,13 +78,23 @@ impl Findings {
 
     /// The problems, the table, and the verdict.
     pub fn report(&self) -> String {
-        let mut text: String = self.problems.iter().map(|problem| format!("{problem}\n")).collect();
-        text += &table::table(&self.rows);
-        text += &match self.problems.len() {
-            0 => "no problems\n".to_owned(),
-            1 => "1 problem\n".to_owned(),
-            many => format!("{many} problems\n"),
-        };
-        text
+        self.list() + &table::table(&self.rows) + &count(self.problems.len())
+    }
+
+    /// The problems and the verdict.
+    pub fn summary(&self) -> String {
+        self.list() + &count(self.problems.len())
+    }
+
+    fn list(&self) -> String {
+        self.problems.iter().map(|problem| format!("{problem}\n")).collect()
+    }
+}
+
+fn count(problems: usize) -> String {
+    match problems {
+        0 => "no problems\n".to_owned(),
+        1 => "1 problem\n".to_owned(),
+        many => format!("{many} problems\n"),
     }
 }
