@@ -3,6 +3,8 @@
  *   KVM_FAULT=open:ERRNO            open("/dev/kvm") fails
  *   KVM_FAULT=version:N             KVM_GET_API_VERSION answers N
  *   KVM_FAULT=lacks:CAPABILITY      KVM_CHECK_EXTENSION answers 0 for it
+ *   KVM_FAULT=answers:CAPABILITY:N  KVM_CHECK_EXTENSION answers N for it
+ *   KVM_FAULT=cpuid:FILE            KVM_GET_SUPPORTED_CPUID answers with the kvm_cpuid_entry2 in it
  *   KVM_FAULT=exit:REASON:DETAIL    KVM_RUN ends with that reason, DETAIL in its first 64 bits
  *   KVM_FAULT=ioctl:REQUEST:ERRNO   that request fails
  *
@@ -16,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static int vcpu_fd = -1;
 static struct kvm_run *run;
@@ -62,6 +65,26 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
         return mapping;
 }
 
+/* KVM_GET_SUPPORTED_CPUID with the entries of a file. KVM API document, 4.46. */
+static int supported_cpuid(const char *path, struct kvm_cpuid2 *cpuid)
+{
+        size_t room = cpuid->nent * sizeof(cpuid->entries[0]);
+        int file = open(path, O_RDONLY);
+        ssize_t length = file < 0 ? -1 : read(file, cpuid->entries, room);
+        char more;
+
+        if (length < 0)
+                return -1;
+        if (read(file, &more, 1) > 0) {
+                close(file);
+                errno = E2BIG;
+                return -1;
+        }
+        close(file);
+        cpuid->nent = length / sizeof(cpuid->entries[0]);
+        return 0;
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
         static int (*real)(int, unsigned long, ...);
@@ -80,6 +103,11 @@ int ioctl(int fd, unsigned long request, ...)
         if (request == KVM_CHECK_EXTENSION && (text = fault("lacks")) &&
             strtoull(text, NULL, 0) == (unsigned long)argument)
                 return 0;
+        if (request == KVM_CHECK_EXTENSION && (text = fault("answers")) &&
+            strtoull(text, &rest, 0) == (unsigned long)argument)
+                return strtoull(rest + 1, NULL, 0);
+        if (request == KVM_GET_SUPPORTED_CPUID && (text = fault("cpuid")))
+                return supported_cpuid(text, argument);
         if (request == KVM_RUN && run && (text = fault("exit"))) {
                 run->exit_reason = strtoull(text, &rest, 0);
                 run->hw.hardware_exit_reason = *rest ? strtoull(rest + 1, NULL, 0) : 0;

@@ -7,7 +7,9 @@ mod diff;
 mod doctor;
 mod elf;
 mod forward;
+mod grade;
 mod kernel;
+mod lab;
 mod linux;
 mod nest;
 mod places;
@@ -55,6 +57,14 @@ enum Command {
     /// Carry a change made in one chapter to all later ones and the solutions
     #[command(after_help = forward::AFTER_HELP)]
     Forward(forward::Options),
+    /// Grade answers to the labs of chapters
+    #[command(after_help = grade::AFTER_HELP)]
+    Grade(grade::Options),
+    /// Begin a lab, or check the labs themselves
+    Lab {
+        #[command(subcommand)]
+        what: lab::Command,
+    },
     /// Measure what the chapters cost
     Bench {
         #[command(subcommand)]
@@ -97,6 +107,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test => test::run(),
         Command::Diff { chapter, stat } => Ok(diff::run(&chapter, stat)),
         Command::Forward(options) => Ok(forward::run(&options)),
+        Command::Grade(options) => Ok(grade::run(&options)),
+        Command::Lab { what } => Ok(lab::run(&what)),
         Command::Bench { what } => bench::run(what),
         Command::Linux { pieces } => linux::run(&pieces),
         Command::Run { program, arguments } => runner::run(&program, &arguments),

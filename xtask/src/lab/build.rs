@@ -1,0 +1,176 @@
+//! Building answers, and the checks.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::answer::{Answer, Files};
+use super::workshop::Workshop;
+use crate::cargo::cargo;
+use crate::chapters::Checkout;
+
+/// The package of the checks, and its program.
+const CHECKS: &str = "lab-checks";
+
+/// A program, or what the compiler said instead.
+pub type Built = Result<PathBuf, String>;
+
+/// Builds the program that checks answers.
+pub fn checks(checkout: &Checkout, target: &Path) -> Result<PathBuf> {
+    let manifest = checkout.root.join("Cargo.toml");
+    let mut built = cargo_build(&manifest, target, &[CHECKS.to_owned()])?;
+    match built.remove(CHECKS) {
+        Some(Ok(program)) => Ok(program),
+        _ => bail!("the checks do not build: see cargo's messages above"),
+    }
+}
+
+/// Builds the answers: the members of the workspace as they lie there, all others in a workshop.
+/// In their order.
+pub fn answers(checkout: &Checkout, target: &Path, answers: &[Answer]) -> Result<Vec<Built>> {
+    let mut built = BTreeMap::new();
+    let members: Vec<_> = answers
+        .iter()
+        .filter_map(|answer| match &answer.files {
+            Files::Member(package) => Some(package.name()),
+            Files::Elsewhere { .. } => None,
+        })
+        .collect();
+    if !members.is_empty() {
+        built.extend(cargo_build(&checkout.root.join("Cargo.toml"), target, &members)?);
+    }
+
+    let elsewhere: Vec<_> =
+        answers.iter().filter(|answer| matches!(answer.files, Files::Elsewhere { .. })).collect();
+    built.extend(in_workshop(checkout, target, &elsewhere)?);
+    // One whose manifest cargo cannot read keeps all others from being built with it.
+    let lost: Vec<_> = elsewhere.iter().filter(|it| !built.contains_key(&it.name)).collect();
+    if elsewhere.len() > 1 {
+        for answer in lost {
+            built.extend(in_workshop(checkout, target, &[answer])?);
+        }
+    }
+    let unknown = || Err("it does not build: see cargo's messages".to_owned());
+    Ok(answers.iter().map(|it| built.remove(&it.name).unwrap_or_else(unknown)).collect())
+}
+
+fn in_workshop(
+    checkout: &Checkout,
+    target: &Path,
+    answers: &[&Answer],
+) -> Result<BTreeMap<String, Built>> {
+    let mut built = BTreeMap::new();
+    let mut packages = Vec::new();
+    let mut workshop = Workshop::open(checkout, target)?;
+    for answer in answers {
+        match workshop.add(answer)? {
+            Ok(package) => packages.push(package),
+            Err(why) => drop(built.insert(answer.name.clone(), Err(why))),
+        }
+    }
+    if !packages.is_empty() {
+        built.extend(cargo_build(&workshop.close()?, target, &packages)?);
+    }
+    Ok(built)
+}
+
+/// Builds packages of a workspace. Of each that has a program, or at which the compiler found fault,
+/// it says which. Cargo's own words go to standard error.
+fn cargo_build(
+    manifest: &Path,
+    target: &Path,
+    packages: &[String],
+) -> Result<BTreeMap<String, Built>> {
+    let mut command = cargo();
+    command
+        .args(["build", "--keep-going", "--message-format=json", "--manifest-path"])
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(target)
+        .args(packages.iter().flat_map(|package| ["--package", package]))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().context("cargo")?;
+    let stdout = child.stdout.take().context("cargo's output")?;
+    let mut built = BTreeMap::new();
+    for line in BufReader::new(stdout).lines() {
+        let line = line.context("cargo's output")?;
+        if let Ok(message) = serde_json::from_str(&line) {
+            note(&message, packages, &mut built);
+        }
+    }
+    child.wait().context("cargo")?;
+    Ok(built)
+}
+
+/// Takes from cargo's message what is about a program of these packages, and shows its errors.
+fn note(message: &Value, packages: &[String], built: &mut BTreeMap<String, Built>) {
+    let id = message["package_id"].as_str().unwrap_or_default();
+    let Some(package) = packages.iter().find(|package| package_of(id) == **package) else { return };
+    match message["reason"].as_str() {
+        Some("compiler-artifact") => {
+            if let Some(program) = message["executable"].as_str() {
+                built.insert(package.clone(), Ok(program.into()));
+            }
+        }
+        Some("compiler-message") if message["message"]["level"] == "error" => {
+            let said = message["message"]["rendered"].as_str().unwrap_or_default();
+            eprint!("{said}");
+            match built.entry(package.clone()).or_insert_with(|| Err(String::new())) {
+                Err(all) => *all += said,
+                Ok(_) => {}
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `ch07-hypercall` of `path+file:///…/chapters/ch07-hypercall#0.1.0`, or of `…#ch07-hypercall@0.1.0`.
+fn package_of(id: &str) -> &str {
+    let Some((place, what)) = id.rsplit_once('#') else { return id };
+    match what.split_once('@') {
+        Some((name, _)) => name,
+        None => place.rsplit('/').next().unwrap_or(place),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_known_by_either_kind_of_id() {
+        assert_eq!(package_of("path+file:///x/chapters/ch07-hypercall#0.1.0"), "ch07-hypercall");
+        assert_eq!(
+            package_of("path+file:///x/solutions/ch07#ch07-hypercall@0.1.0"),
+            "ch07-hypercall"
+        );
+    }
+
+    #[test]
+    fn programs_and_errors_are_taken_from_cargos_messages() {
+        let id = "path+file:///x#ch01-a@0.1.0";
+        let error = |text: &str| {
+            serde_json::json!({ "reason": "compiler-message", "package_id": id,
+                "message": { "level": "error", "rendered": text } })
+        };
+        let packages = ["ch01-a".to_owned()];
+        let mut built = BTreeMap::new();
+        note(&error("one\n"), &packages, &mut built);
+        note(&error("two\n"), &packages, &mut built);
+        assert_eq!(built["ch01-a"], Err("one\ntwo\n".to_owned()));
+
+        let artifact = serde_json::json!({ "reason": "compiler-artifact", "package_id": id,
+            "executable": "/target/debug/ch01-a" });
+        let mut built = BTreeMap::new();
+        note(&artifact, &packages, &mut built);
+        assert_eq!(built["ch01-a"], Ok(PathBuf::from("/target/debug/ch01-a")));
+        let mut built = BTreeMap::new();
+        note(&artifact, &["ch01-b".to_owned()], &mut built);
+        assert!(built.is_empty());
+    }
+}
