@@ -15,7 +15,7 @@ use labs::{Lab, Labs};
 
 use crate::chapters::Checkout;
 use crate::lab::answer::{Answer, Files};
-use crate::lab::build::{self, Built};
+use crate::lab::build::{self, Built, Extent};
 use crate::lab::record::Record;
 use crate::lab::{NoInput, fail, mistake, session};
 use crate::linux::Piece;
@@ -123,9 +123,9 @@ fn grade(checkout: &Checkout, target: &Path, labs: &[&Lab], options: &Options) -
     }
 
     let (labs_of, answers): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
-    let built = build::answers(checkout, target, &answers)?;
+    let built = build::answers(checkout, target, &answers, Extent::Least)?;
     let jobs = jobs(checkout, target, seed, &labs_of, &answers, &built)?;
-    let outcomes = check(checkout, target, &jobs)?;
+    let outcomes = check(checkout, target, &jobs, Extent::Least)?;
 
     let mut record = Record::read(target);
     for (answer, outcome) in answers.iter().filter_map(|answer| {
@@ -217,11 +217,16 @@ fn environment(lab: &Lab) -> Result<Vec<(String, String)>> {
 }
 
 /// Has the jobs checked, where there are any, and says how far it is.
-pub fn check(checkout: &Checkout, target: &Path, jobs: &[Job]) -> Result<Vec<Outcome>> {
+pub fn check(
+    checkout: &Checkout,
+    target: &Path,
+    jobs: &[Job],
+    extent: Extent,
+) -> Result<Vec<Outcome>> {
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let checks = build::checks(checkout, target)?;
+    let checks = build::checks(checkout, target, extent)?;
     session::run(&checks, jobs, |outcome| {
         if jobs.len() > 1 {
             let seconds: f64 = outcome.tasks.iter().map(|task| task.seconds).sum();

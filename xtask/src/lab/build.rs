@@ -19,10 +19,20 @@ const CHECKS: &str = "lab-checks";
 /// A program, or what the compiler said instead.
 pub type Built = Result<PathBuf, String>;
 
+/// How much of the workspace is built along.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Nothing that is not needed.
+    Least,
+    /// All its programs, as for its tests. Cargo makes other variants of the crates that they share
+    /// when it builds fewer, which takes longer if these are there.
+    Workspace,
+}
+
 /// Builds the program that checks answers.
-pub fn checks(checkout: &Checkout, target: &Path) -> Result<PathBuf> {
+pub fn checks(checkout: &Checkout, target: &Path, extent: Extent) -> Result<PathBuf> {
     let manifest = checkout.root.join("Cargo.toml");
-    let mut built = cargo_build(&manifest, target, &[CHECKS.to_owned()])?;
+    let mut built = cargo_build(&manifest, target, &[CHECKS.to_owned()], extent)?;
     match built.remove(CHECKS) {
         Some(Ok(program)) => Ok(program),
         _ => bail!("the checks do not build: see cargo's messages above"),
@@ -31,7 +41,12 @@ pub fn checks(checkout: &Checkout, target: &Path) -> Result<PathBuf> {
 
 /// Builds the answers: the members of the workspace as they lie there, all others in a workshop.
 /// In their order.
-pub fn answers(checkout: &Checkout, target: &Path, answers: &[Answer]) -> Result<Vec<Built>> {
+pub fn answers(
+    checkout: &Checkout,
+    target: &Path,
+    answers: &[Answer],
+    extent: Extent,
+) -> Result<Vec<Built>> {
     let mut built = BTreeMap::new();
     let members: Vec<_> = answers
         .iter()
@@ -41,7 +56,7 @@ pub fn answers(checkout: &Checkout, target: &Path, answers: &[Answer]) -> Result
         })
         .collect();
     if !members.is_empty() {
-        built.extend(cargo_build(&checkout.root.join("Cargo.toml"), target, &members)?);
+        built.extend(cargo_build(&checkout.root.join("Cargo.toml"), target, &members, extent)?);
     }
 
     let elsewhere: Vec<_> =
@@ -73,7 +88,7 @@ fn in_workshop(
         }
     }
     if !packages.is_empty() {
-        built.extend(cargo_build(&workshop.close()?, target, &packages)?);
+        built.extend(cargo_build(&workshop.close()?, target, &packages, Extent::Least)?);
     }
     Ok(built)
 }
@@ -84,6 +99,7 @@ fn cargo_build(
     manifest: &Path,
     target: &Path,
     packages: &[String],
+    extent: Extent,
 ) -> Result<BTreeMap<String, Built>> {
     let mut command = cargo();
     command
@@ -91,9 +107,12 @@ fn cargo_build(
         .arg(manifest)
         .arg("--target-dir")
         .arg(target)
-        .args(packages.iter().flat_map(|package| ["--package", package]))
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
+    match extent {
+        Extent::Least => command.args(packages.iter().flat_map(|package| ["--package", package])),
+        Extent::Workspace => command.arg("--bins"),
+    };
     let mut child = command.spawn().context("cargo")?;
     let stdout = child.stdout.take().context("cargo's output")?;
     let mut built = BTreeMap::new();

@@ -66,11 +66,11 @@ impl<'a> Answer<'a> {
 
 /// A path as text, as a command line wants it.
 pub fn text(path: &Path) -> &str {
-    tests::text(path)
+    ::tests::text(path)
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

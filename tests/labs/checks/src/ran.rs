@@ -3,8 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use ::tests::{Finished, Unfinished, finish_within, set_fault};
 use labs::protocol::Job;
-use tests::{Finished, Unfinished, finish_within, set_fault};
 
 use crate::difference::{beginning, difference};
 use crate::verdict::{Result, Stop, fail};
