@@ -10,14 +10,10 @@ pub fn html(name: &str, svg: &str, caption: &str) -> String {
     let svg = svg.split_whitespace().collect::<Vec<_>>().join(" ");
     let svg = own_ids(name, svg);
     let width = view_box_width(&svg).unwrap_or(SHRINKS_TO);
-    let svg = svg.replacen(
-        "<svg",
-        &format!(
-            "<svg role=\"img\" style=\"min-width:{}px;max-width:{width}px\"",
-            width.min(SHRINKS_TO)
-        ),
-        1,
-    );
+    let role = if svg.contains("role=\"img\"") { "" } else { "role=\"img\" " };
+    let least =
+        if width > SHRINKS_TO { format!("min-width:{SHRINKS_TO}px;") } else { String::new() };
+    let svg = svg.replacen("<svg", &format!("<svg {role}style=\"{least}max-width:{width}px\""), 1);
     format!(
         "<figure class=\"figure\" id=\"figure-{name}\"><div class=\"figure-body\" tabindex=\"0\">{svg}\
          </div><figcaption>{}</figcaption></figure>",

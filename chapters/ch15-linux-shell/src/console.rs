@@ -87,11 +87,7 @@ impl<W: Write> Console<W> {
         if self.is_at_end {
             self.received = (self.active.elapsed() > QUIET).then_some(CTRL_D);
         }
-        let byte = self.received.take();
-        if byte.is_some() {
-            self.active = Instant::now();
-        }
-        byte
+        self.received.take().inspect(|_| self.active = Instant::now())
     }
 
     /// Whether a byte waits to be read. A guest that gets interrupts may ask this often.
