@@ -33,6 +33,8 @@ pub fn program(name: &str) -> PathBuf {
 pub struct Run<'a> {
     /// The package's name.
     pub chapter: &'a str,
+    /// Its program, if it is not the one of the workspace: a broken one, say.
+    pub program: Option<&'a Path>,
     /// What follows it.
     pub arguments: &'a [&'a str],
     /// What it reads on standard input.
@@ -44,12 +46,15 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// With no input, and a KVM in order.
     pub fn new(chapter: &'a str, arguments: &'a [&'a str]) -> Self {
-        Self { chapter, arguments, input: b"", fault: None }
+        Self { chapter, program: None, arguments, input: b"", fault: None }
     }
 
     /// The command, not yet started.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program(self.chapter));
+        let mut command = match self.program {
+            Some(program) => Command::new(program),
+            None => Command::new(program(self.chapter)),
+        };
         command.args(self.arguments).env("NO_COLOR", "1");
         if let Some(fault) = self.fault {
             // By its name alone, for a path in LD_PRELOAD ends at a space.
