@@ -18,7 +18,7 @@ use toml_edit::{Array, DocumentMut, value};
 
 use crate::Verdict;
 use crate::book::{Book, PAGES};
-use crate::problem::Problem;
+use crate::problem::{Problem, count, list};
 
 /// The workspace of the steps, below the checkout.
 const FOLDER: &str = "target/book-steps";
@@ -92,7 +92,7 @@ pub fn run(book: &Book, pages: &[String]) -> Result<Verdict> {
 }
 
 fn report(problems: &[Problem], rows: &[Row]) -> String {
-    let mut text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+    let mut text = list(problems);
     let width = rows.iter().map(|row| row.chapter.len()).max().unwrap_or(0);
     text += &format!(
         "\n{:width$}  {:>5}  {:>10}  {:>7}  {:>8}\n",
@@ -103,12 +103,7 @@ fn report(problems: &[Problem], rows: &[Row]) -> String {
             &format!("{chapter:width$}  {steps:>5}  {unfinished:>10}  {same:>7}  {compiled:>8}\n");
     }
     text += "(as such: the chapter itself, or the same as the step before)\n";
-    text += &match problems.len() {
-        0 => "no problems\n".to_owned(),
-        1 => "1 problem\n".to_owned(),
-        many => format!("{many} problems\n"),
-    };
-    text
+    text + &count(problems)
 }
 
 fn compile(checkout: &Path, steps: &[Step]) -> Result<Vec<Problem>> {
