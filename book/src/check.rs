@@ -11,9 +11,10 @@ use chapter_diff::BUDGET;
 use chapter_diff::chapters::number;
 
 use crate::book::{Book, PAGES};
-use crate::problem::Problem;
+use crate::problem::{Problem, count, list};
 use crate::template;
 
+pub use directives::{code_chapter, table};
 pub use table::Row;
 
 /// What was found.
@@ -59,7 +60,6 @@ pub fn sources(book: &Book) -> Findings {
         problems.extend(directives::check(book, page));
         problems.extend(fences::check(book, page));
     }
-    problems.sort();
     Findings { problems, rows }
 }
 
@@ -78,13 +78,11 @@ impl Findings {
 
     /// The problems, the table, and the verdict.
     pub fn report(&self) -> String {
-        let mut text: String = self.problems.iter().map(|problem| format!("{problem}\n")).collect();
-        text += &table::table(&self.rows);
-        text += &match self.problems.len() {
-            0 => "no problems\n".to_owned(),
-            1 => "1 problem\n".to_owned(),
-            many => format!("{many} problems\n"),
-        };
-        text
+        list(&self.problems) + &table::table(&self.rows) + &count(&self.problems)
+    }
+
+    /// The problems and the verdict.
+    pub fn summary(&self) -> String {
+        list(&self.problems) + &count(&self.problems)
     }
 }

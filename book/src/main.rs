@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use book::Verdict;
 use chapter_diff::chapters::{Checkout, Mistake};
 use clap::{Parser, Subcommand};
 
@@ -21,9 +22,22 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write the book to target/book/, and say what is wrong
+    Build,
+    /// Show the book in a browser, built anew whenever its sources change
+    Serve {
+        /// Port of this machine; 0 for any
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+    },
     /// Check that the book keeps its promises, and say all that is wrong
     Check {
         /// Only what is wrong with these: ch04, appendix-x86, ...
+        pages: Vec<String>,
+    },
+    /// Compile what a reader has at the end of every step
+    Steps {
+        /// Only the steps of these: ch04, ...
         pages: Vec<String>,
     },
     /// List the hunks of a chapter's change, each with the directive that shows it
@@ -52,14 +66,26 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<ExitCode> {
     let checkout = Checkout::here()?;
     match command {
-        Command::Check { pages } => {
-            let verdict = book::check(checkout, pages)?;
-            print!("{}", verdict.report);
-            Ok(ExitCode::from(if verdict.is_good { 0 } else { FAILED }))
+        Command::Build => {
+            let (first_page, verdict) = book::build(checkout)?;
+            let status = say(&verdict);
+            println!("the book: {}", first_page.display());
+            Ok(status)
         }
+        Command::Serve { port } => {
+            book::serve(&checkout, *port)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check { pages } => Ok(say(&book::check(checkout, pages)?)),
+        Command::Steps { pages } => Ok(say(&book::steps(checkout, pages)?)),
         Command::Hunks { chapter } => {
             print!("{}", book::hunks(&checkout, chapter)?);
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn say(verdict: &Verdict) -> ExitCode {
+    print!("{}", verdict.report);
+    ExitCode::from(if verdict.is_good { 0 } else { FAILED })
 }

@@ -33,6 +33,8 @@ pub struct Fence {
     pub info: String,
     /// The lines between.
     pub lines: Vec<String>,
+    /// Not indented, as in a list.
+    pub is_flush: bool,
 }
 
 impl Page {
@@ -62,7 +64,9 @@ impl Page {
                 }
                 (None, Some(marker)) => {
                     let info = line.trim().trim_start_matches(['`', '~']).trim().to_owned();
-                    open = Some((marker, Fence { line: number, info, lines: Vec::new() }));
+                    let is_flush = line.starts_with(['`', '~']);
+                    let fence = Fence { line: number, info, lines: Vec::new(), is_flush };
+                    open = Some((marker, fence));
                 }
                 (None, None) => page.read_line(number, line),
             }

@@ -14,13 +14,14 @@ struct tar_header {
 static char *disk;
 static uint32_t disk_bytes, used_bytes;
 
+/* What has more than 32 bits is UINT32_MAX: more than there is room for. */
 static uint32_t parse_octal(const char *digits, size_t count)
 {
         uint32_t number = 0;
         while (count > 0 && *digits == ' ')
                 digits++, count--;
         for (; count > 0 && *digits >= '0' && *digits <= '7'; digits++, count--)
-                number = number << 3 | (*digits - '0');
+                number = number >> 29 ? UINT32_MAX : number << 3 | (*digits - '0');
         return number;
 }
 

@@ -6,6 +6,7 @@
 #define CTRL(key) ((key) & 0x1f)
 #define DELETE 0x7f             /* what backspace sends on many a terminal */
 #define BELL '\a'
+#define ESCAPE 0x1b
 
 int main(int argc, char **argv);
 
@@ -39,6 +40,17 @@ const char *error_text(int error)
         }
 }
 
+/* What a terminal sends for a key like the left arrow: ESC [ D. */
+static void skip_sequence(void)
+{
+        if (getchar() != '[')
+                return;
+        int key;
+        do
+                key = getchar();
+        while (key >= ' ' && key < '@');
+}
+
 int read_line(char *line, int size)
 {
         int length = 0;
@@ -50,7 +62,9 @@ int read_line(char *line, int size)
                 if (key == '\n' || key == CTRL('D'))
                         break;
 
-                if (key == CTRL('U'))
+                if (key == ESCAPE)
+                        skip_sequence();
+                else if (key == CTRL('U'))
                         erase = length;
                 else if (key == '\b' || key == DELETE)
                         erase = length > 0;

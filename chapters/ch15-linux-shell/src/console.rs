@@ -38,7 +38,7 @@ pub struct Console<W> {
     is_idle: bool,
 }
 
-impl Console<Box<dyn Write + Send>> {
+impl Console<Box<dyn Write>> {
     /// The console of vCPU `id`. What is typed is for the first. A guest that is not alone has a
     /// `tag` for its lines. What is typed is also an `interrupt`.
     pub fn open(id: usize, tag: Option<String>, interrupt: EventFd, keyboard: bool) -> Self {
@@ -87,11 +87,7 @@ impl<W: Write> Console<W> {
         if self.is_at_end {
             self.received = (self.active.elapsed() > QUIET).then_some(CTRL_D);
         }
-        let byte = self.received.take();
-        if byte.is_some() {
-            self.active = Instant::now();
-        }
-        byte
+        self.received.take().inspect(|_| self.active = Instant::now())
     }
 
     /// Whether a byte waits to be read. A guest that gets interrupts may ask this often.

@@ -18,11 +18,6 @@ pub const STATUS: u16 = 0x64;
 /// Written to `STATUS`: pulls the CPU's reset line.
 pub const RESET: u8 = 0xfe;
 
-/// Written to `STATUS`: asks for the configuration byte. A driver that finds a controller does.
-pub const READ_CONFIGURATION: u8 = 0x20;
-/// No interrupts, and both the keyboard and the mouse switched off.
-const CONFIGURATION: u8 = 0b0011_0000;
-
 /// A scancode waits.
 const OUTPUT_BUFFER_FULL: u8 = 1 << 0;
 
@@ -48,20 +43,6 @@ impl Keyboard {
     pub fn new() -> Result<Self> {
         let interrupt = EventFd::new(EFD_NONBLOCK).map_err(|error| anyhow!("eventfd: {error}"))?;
         Ok(Self { scancodes: VecDeque::new(), interrupt })
-    }
-
-    /// The answer to `READ_CONFIGURATION`.
-    pub fn answer(&mut self) {
-        self.scancodes.push_back(CONFIGURATION);
-    }
-
-    /// `STATUS` and `DATA` of a controller without a keyboard: what is typed is for somebody else.
-    pub fn read_controller(&mut self, port: u16) -> u8 {
-        match port {
-            STATUS if self.scancodes.is_empty() => 0,
-            STATUS => OUTPUT_BUFFER_FULL,
-            _ => self.scancodes.pop_front().unwrap_or(0),
-        }
     }
 
     pub fn status(&mut self, console: &mut Console<impl Write>) -> io::Result<u8> {

@@ -51,6 +51,9 @@ pub const KERNEL_MIN: u64 = 4 << 20;
 /// From 3 GiB on a PC has devices: its local APIC, for one. We have no memory above them.
 pub const MEMORY_BYTES_MAX: u64 = 3 << 30;
 
+/// For the ACPI tables: a PC's ROM.
+pub const ACPI_ADDRESS: GuestAddress = GuestAddress(0xe_0000);
+
 /// Above what is below 0x1000, in any page.
 pub const ZERO_PAGE_ADDRESS: GuestAddress = GuestAddress(0x7000);
 pub const COMMAND_LINE_ADDRESS: GuestAddress = GuestAddress(0x2_0000);

@@ -67,9 +67,13 @@ fn place_initrd(path: &Path, header: &setup_header, memory: u64) -> Result<Segme
     let bytes_max = end.saturating_sub(kernel_end.next_multiple_of(PAGE_BYTES));
     let bytes = read(path, bytes_max + 1)?;
     let length = (bytes.len() as u64).max(path.metadata().map_or(0, |file| file.len()));
-    let path = path.to_owned();
     if length > bytes_max {
-        return Err(GuestError::InitrdTooLarge { path, bytes: length, end, bytes_max });
+        return Err(GuestError::InitrdTooLarge {
+            path: path.into(),
+            bytes: length,
+            end,
+            bytes_max,
+        });
     }
     let address = GuestAddress((end - length) & !(PAGE_BYTES - 1));
     Ok(Segment { address, bytes })

@@ -1,5 +1,6 @@
 //! Chapter 15: a shell on Linux.
 
+mod acpi;
 mod console;
 mod cpuid;
 mod crash;
@@ -60,10 +61,8 @@ const CHAPTER: u8 = 15;
 
 const VCPUS_MAX: usize = 4;
 
-/// At the end Linux resets the machine by the keyboard controller, after a panic at once and "warm".
-/// The rest is what it need not look for.
-const COMMAND_LINE: &str = "console=ttyS0 loglevel=3 reboot=k,panic_warm panic=-1 \
-    8250.nr_uarts=1 no-kvmapf pci=off i8042.noaux i8042.nokbd";
+/// To reset the machine, Linux asks the keyboard controller; after a panic at once, and "warm".
+const COMMAND_LINE: &str = "console=ttyS0 loglevel=3 reboot=k,panic_warm panic=-1";
 
 /// Runs up to four guests side by side, and says why each stopped.
 #[derive(Parser)]
@@ -202,6 +201,7 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
     match image.mode {
         Mode::Linux => {
             linux::load(image, &options.cmdline, &vm.memory)?;
+            acpi::write(&vm.memory)?;
             vm.memory.write_obj(gdt::LINUX, GDT_ADDRESS).context("the GDT")?;
             paging64::write(&vm.memory)?;
             vcpu.enter_linux(image.entry)?;
@@ -249,7 +249,8 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
         Stop::Reset if linux::has_panicked(&vm.memory)? => {
             (format!("error: {guest}: panicked after {exits}\n{statistics}"), exit::CRASHED)
         }
-        Stop::Reset => (format!("{guest}: powered off after {exits}\n{statistics}"), exit::SUCCESS),
+        Stop::Reset => (format!("{guest}: reset after {exits}\n{statistics}"), exit::SUCCESS),
+        Stop::Off => (format!("{guest}: powered off after {exits}\n{statistics}"), exit::SUCCESS),
         Stop::Interrupted => {
             (format!("{guest}: interrupted after {exits}\n{statistics}"), exit::INTERRUPTED)
         }

@@ -68,24 +68,19 @@ impl Uart {
         Ok(())
     }
 
-    pub fn write(
-        &mut self,
-        register: u8,
-        byte: u8,
-        console: &mut Console<impl Write>,
-    ) -> io::Result<()> {
-        if register == INTERRUPT_ENABLE {
+    pub fn write(&mut self, at: u8, byte: u8, console: &mut Console<impl Write>) -> io::Result<()> {
+        if at == INTERRUPT_ENABLE {
             self.has_listener |= byte == OPEN_AND_TRANSMITTING;
         }
         self.receive(console)?;
-        self.serial.write(register, byte).map_err(io::Error::other)?;
+        self.serial.write(at, byte).map_err(io::Error::other)?;
         console.print(&mem::take(self.serial.writer_mut()))?;
-        if register == INTERRUPT_ENABLE { console.flush() } else { Ok(()) }
+        if at == INTERRUPT_ENABLE { console.flush() } else { Ok(()) }
     }
 
-    pub fn read(&mut self, register: u8, console: &mut Console<impl Write>) -> io::Result<u8> {
+    pub fn read(&mut self, at: u8, console: &mut Console<impl Write>) -> io::Result<u8> {
         self.receive(console)?;
-        Ok(self.serial.read(register))
+        Ok(self.serial.read(at))
     }
 }
 

@@ -11,6 +11,7 @@ use kvm_bindings::{
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd};
 use vm_memory::{Address, GuestAddress};
 
+use crate::acpi;
 use crate::console::Console;
 use crate::exception;
 use crate::gdt;
@@ -49,6 +50,7 @@ pub enum Stop {
     Exited(u8),
     /// It wanted to start anew.
     Reset,
+    Off,
     Interrupted,
     Crashed(String),
 }
@@ -193,22 +195,19 @@ impl Vcpu {
             }
             match exit {
                 VcpuExit::IoOut(keyboard::STATUS, [keyboard::RESET]) => return Ok(Stop::Reset),
-                VcpuExit::IoOut(keyboard::STATUS, [keyboard::READ_CONFIGURATION])
-                    if self.uart.is_some() =>
+                VcpuExit::IoOut(acpi::PM1_CONTROL, &[_, high])
+                    if high & acpi::SLEEP_ENABLE != 0 =>
                 {
-                    self.keyboard.answer();
+                    return Ok(Stop::Off);
                 }
                 VcpuExit::IoOut(port, bytes) if let Some(uart) = &mut self.uart => {
                     if let Some(register) = uart::register(port) {
                         uart.write(register, bytes[0], console)?;
                     }
                 }
-                VcpuExit::IoIn(port @ (keyboard::STATUS | keyboard::DATA), bytes)
-                    if self.uart.is_some() =>
-                {
-                    bytes.fill(self.keyboard.read_controller(port));
+                VcpuExit::IoIn(keyboard::STATUS | CMOS_DATA, it) if self.uart.is_some() => {
+                    it.fill(0)
                 }
-                VcpuExit::IoIn(CMOS_DATA, bytes) if self.uart.is_some() => bytes.fill(0),
                 VcpuExit::IoIn(port, bytes) if let Some(uart) = &mut self.uart => {
                     bytes.fill(match uart::register(port) {
                         Some(register) => uart.read(register, console)?,

@@ -250,7 +250,7 @@ fn the_last_line_needs_no_newline() {
 fn a_line_can_be_edited() {
     let (longest, rest) = ("a".repeat(LINE_MAX - "echo ".len()), "bc\x08d\x08\x08\x08ef");
     let input = format!(
-        "\x08\x7fecx\x08ho\x7f\x7f\x7f\x7f\x7fecho hi\nrubbish\x15\x15echo \t\x01\x1b\u{e4}ho\n\
+        "\x08\x7fecx\x08ho\x7f\x7f\x7f\x7f\x7fecho hi\nrubbish\x15\x15echo \t\x01\x1b[D\x1b[1;5C\u{e4}ho\n\
          echo {longest}{rest}\n"
     );
     let [once, four, seven] = [1, 4, 7].map(|times| ERASED.repeat(times));
