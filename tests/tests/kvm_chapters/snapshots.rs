@@ -29,6 +29,12 @@ pub fn check(name: &str, run: &Run, more_varying: &[(&str, &str)]) {
     settings.bind(|| insta::assert_snapshot!(name, format!("$ {run}\n{finished}")));
 }
 
+/// Whether a triple fault leaves the registers of a reset CPU behind: see [`REGISTERS`].
+fn resets_after_triple_fault() -> bool {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").expect("Linux has it");
+    ["AuthenticAMD", "HygonGenuine"].iter().any(|vendor| cpu.contains(vendor))
+}
+
 /// A test for each case: its name, its command line and, where there is one, its input.
 macro_rules! cases {
     ($($name:ident: $chapter:literal $($argument:literal)* $(, input $input:literal)?
@@ -97,6 +103,17 @@ const OS: &[(&str, &str)] = &[
     (r"up for \d\.\d\d s", "up for [time]"),
     (r"files of \d{5} bytes", "files of [some] bytes"),
 ];
+
+/// The book takes these registers apart: where they are others, the rest has to do.
+#[test]
+fn ch09_no_gdt() {
+    let run = Run::new("ch09-protected-mode", &["pmode-no-gdt"]);
+    if resets_after_triple_fault() {
+        check("ch09_no_gdt", &run, &[]);
+    } else {
+        check("ch09_no_gdt_elsewhere", &run, REGISTERS);
+    }
+}
 
 cases! {
     ch01: "ch01-open-kvm";
@@ -182,7 +199,6 @@ cases! {
     ch09_help: "ch09-protected-mode" "--help";
     ch09_list: "ch09-protected-mode" "--list";
     ch09_verbose: "ch09-protected-mode" "--verbose" "hctest";
-    ch09_no_gdt: "ch09-protected-mode" "pmode-no-gdt";
     ch09_hello: "ch09-protected-mode" "hello";
     ch09_side_by_side: "ch09-protected-mode" "pmode" "hello" "pmode" "counter";
     ch09_five_guests: "ch09-protected-mode" "pmode" "pmode" "pmode" "pmode" "pmode";
