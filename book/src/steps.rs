@@ -211,6 +211,8 @@ fn workspace(checkout: &Path, steps: &[Step]) -> Result<String> {
     let path = checkout.join("Cargo.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let mut manifest: DocumentMut = text.parse().with_context(|| path.display().to_string())?;
+    // Of packages that the steps do not have.
+    manifest.remove("profile");
     let workspace = &mut manifest["workspace"];
     let members: Array = steps.iter().map(|step| step.package.as_str()).collect();
     workspace["members"] = value(members);

@@ -23,7 +23,10 @@ impl Fixture {
             write_tree(to, &Tree::new(), &read_tree(from).unwrap()).unwrap();
         };
         copy(&ours.join("tests/fixture"), fixture.root());
-        copy(&ours.join("theme"), &fixture.path("book/theme"));
+        // The theme, and what figures look like.
+        for folder in ["theme", "figures"] {
+            copy(&ours.join(folder), &fixture.path("book").join(folder));
+        }
         fs::copy(ours.join("book.toml"), fixture.path("book/book.toml")).unwrap();
         fixture
     }
