@@ -131,7 +131,7 @@ fn grade(checkout: &Checkout, target: &Path, labs: &[&Lab], options: &Options) -
     for (answer, outcome) in answers.iter().filter_map(|answer| {
         Some((answer, outcomes.iter().find(|outcome| outcome.name == answer.name)?))
     }) {
-        record.note(&answer.folder(checkout), &answer.chapter, report::passed(outcome));
+        record.note(&answer.folder, &answer.chapter, report::passed(outcome));
     }
     // What it is good for can do without.
     let _ = record.save();
@@ -139,9 +139,8 @@ fn grade(checkout: &Checkout, target: &Path, labs: &[&Lab], options: &Options) -
     let mut grades = Vec::new();
     for ((lab, answer), built) in labs_of.iter().zip(&answers).zip(built) {
         let outcome = outcomes.iter().find(|outcome| outcome.name == answer.name);
-        let folder = answer.folder(checkout);
-        let missing = not_passed(&record, &folder, lab, labs);
-        grades.push(LabGrade::new(lab, &folder, missing, built.err(), outcome)?);
+        let missing = not_passed(&record, &answer.folder, lab, labs);
+        grades.push(LabGrade::new(lab, &answer.folder, missing, built.err(), outcome)?);
     }
     for lab in absent {
         grades.push(LabGrade::absent(lab));
@@ -153,7 +152,7 @@ fn grade(checkout: &Checkout, target: &Path, labs: &[&Lab], options: &Options) -
 fn find(checkout: &Checkout, lab: &Lab, against: Option<&Path>) -> Result<Answer> {
     match against {
         Some(tree) => Answer::find(checkout, lab, tree),
-        None => Ok(Answer::chapter(lab)),
+        None => Ok(Answer::chapter(checkout, lab)),
     }
 }
 
@@ -180,6 +179,7 @@ pub fn jobs(
     built: &[Built],
 ) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
+    let scratch = target.join("labs/scratch");
     for ((lab, answer), built) in labs.iter().zip(answers).zip(built) {
         let Ok(program) = built else { continue };
         let package = match &answer.files {
@@ -192,8 +192,9 @@ pub fn jobs(
             tasks: lab.tasks.iter().map(|task| task.id.clone()).collect(),
             program: program.clone(),
             command: format!("cargo run -q -p {package} --"),
-            sources: answer.sources(checkout, target),
-            scratch: target.join("labs/scratch").join(&answer.name),
+            sources: answer.sources(&build::workspace(target)),
+            // As one would type it in the checkout.
+            scratch: scratch.strip_prefix(&checkout.root).unwrap_or(&scratch).join(&answer.name),
             seed,
             environment: environment(lab)?,
         });
@@ -227,7 +228,7 @@ pub fn check(
         return Ok(Vec::new());
     }
     let checks = build::checks(checkout, target, extent)?;
-    session::run(&checks, jobs, |outcome| {
+    session::run(&checkout.root, &checks, jobs, |outcome| {
         if jobs.len() > 1 {
             let seconds: f64 = outcome.tasks.iter().map(|task| task.seconds).sum();
             eprintln!("checked {} in {seconds:.1} s", outcome.name);

@@ -6,7 +6,7 @@ pub mod check;
 pub mod record;
 pub mod session;
 mod start;
-pub mod workshop;
+mod wrong;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -8,6 +8,5 @@ pub mod hints;
 mod manifest;
 pub mod page;
 pub mod protocol;
-pub mod wrong;
 
 pub use manifest::{Lab, Labs, Task, short};

@@ -52,7 +52,7 @@ pub struct Task {
 }
 
 /// The folders outside `chapters/` that a lab may have its students change.
-const FOLDERS: [&str; 3] = ["guests", "initramfs", "os-1k"];
+const FOLDERS: [&str; 2] = ["guests", "os-1k"];
 
 impl Labs {
     /// Reads `tests/labs/labs.toml` of a checkout.

@@ -20,7 +20,7 @@ pub fn run(checkout: &Checkout, target: &Path, lab: &Lab, options: &Options) -> 
     let named: Vec<_> = options.hint.iter().filter(|task| !task.is_empty()).collect();
     let tasks: Vec<_> = match named.as_slice() {
         [] => {
-            let folder = find(checkout, lab, options.against.as_deref())?.folder(checkout);
+            let folder = find(checkout, lab, options.against.as_deref())?.folder;
             let record = Record::read(target);
             let passed = record.passed(&folder, &lab.chapter).unwrap_or(&[]);
             lab.tasks.iter().filter(|task| !passed.contains(&task.id)).collect()

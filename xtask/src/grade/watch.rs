@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use labs::Lab;
-use notify_debouncer_mini::new_debouncer;
-use notify_debouncer_mini::notify::RecursiveMode;
+use notify::{Event, EventKind, RecursiveMode, Watcher};
 
 use super::{Options, find, grade};
 use crate::chapters::{Checkout, belongs};
@@ -24,14 +23,14 @@ pub fn run(
     options: &Options,
 ) -> Result<ExitCode> {
     let (sender, changes) = channel();
-    let mut watcher = new_debouncer(QUIET, sender).context("cannot watch files")?;
+    let mut watcher = notify::recommended_watcher(sender).context("cannot watch files")?;
     let mut folders: Vec<PathBuf> = Vec::new();
     for lab in labs {
-        folders.push(find(checkout, lab, options.against.as_deref())?.folder(checkout));
+        folders.push(find(checkout, lab, options.against.as_deref())?.folder);
         folders.extend(lab.folders.iter().map(|folder| checkout.root.join(folder)));
     }
     for folder in &folders {
-        let watched = watcher.watcher().watch(folder, RecursiveMode::Recursive);
+        let watched = watcher.watch(folder, RecursiveMode::Recursive);
         watched.with_context(|| format!("cannot watch {}", folder.display()))?;
     }
     loop {
@@ -41,14 +40,35 @@ pub fn run(
             Err(error) => eprintln!("error: {error:#}"),
         }
         eprintln!("waiting for a change (Ctrl-C ends this)…");
-        loop {
-            let events = changes.recv().context("the watch has ended")?;
-            let matters = |path: &Path| {
-                folders.iter().any(|folder| path.strip_prefix(folder).is_ok_and(belongs))
-            };
-            if events.is_ok_and(|events| events.iter().any(|event| matters(&event.path))) {
-                break;
-            }
+        while !changes.recv().context("the watch has ended")?.is_ok_and(|it| matters(&it, &folders))
+        {
         }
+        while changes.recv_timeout(QUIET).is_ok() {}
+    }
+}
+
+/// Whether something was saved that belongs to an answer. To read a file is an event, too.
+fn matters(event: &Event, folders: &[PathBuf]) -> bool {
+    let is_part =
+        |path: &PathBuf| folders.iter().any(|folder| path.strip_prefix(folder).is_ok_and(belongs));
+    !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, CreateKind};
+
+    use super::*;
+
+    #[test]
+    fn only_a_saved_file_of_the_answer_matters() {
+        let folders = [PathBuf::from("/a/chapters/ch01-x")];
+        let saved = EventKind::Create(CreateKind::File);
+        let event = |kind, path: &str| Event::new(kind).add_path(path.into());
+        assert!(matters(&event(saved, "/a/chapters/ch01-x/src/main.rs"), &folders));
+        assert!(!matters(&event(saved, "/a/chapters/ch01-x/src/.main.rs.swp"), &folders));
+        assert!(!matters(&event(saved, "/a/chapters/ch02-y/src/main.rs"), &folders));
+        let read = EventKind::Access(AccessKind::Any);
+        assert!(!matters(&event(read, "/a/chapters/ch01-x/src/main.rs"), &folders));
     }
 }

@@ -1,14 +1,13 @@
 //! Where an answer to a lab is: a chapter of this checkout, its solution, or a student's tree.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use labs::Lab;
+use variants::Patch;
 
 use super::NoInput;
-use super::workshop::Workshop;
 use crate::chapters::{Checkout, Package, Tree, read_tree};
 
 /// An answer to a lab.
@@ -17,6 +16,8 @@ pub struct Answer {
     pub name: String,
     /// The package's name of the chapter.
     pub chapter: String,
+    /// Where it comes from.
+    pub folder: PathBuf,
     pub files: Files,
 }
 
@@ -24,23 +25,25 @@ pub struct Answer {
 pub enum Files {
     /// A package of this workspace, as it lies there.
     Member(Package),
-    /// Files from elsewhere, to be built beside this workspace.
+    /// Files that are to be built beside this workspace.
     Elsewhere {
-        /// Where they come from.
-        folder: PathBuf,
-        package: Tree,
-        /// By name, the folders outside the package that the answer changes.
-        folders: BTreeMap<String, Tree>,
-        /// What the workspace that they come from depends on, if it has a manifest.
+        /// All of them, as they would lie in a checkout. If there are guests among them, and the 1K
+        /// OS, which is one, the answer is built with these.
+        tree: Tree,
+        /// The package's folder in it.
+        home: PathBuf,
+        /// The manifest of the workspace that they come from, if they have one.
         manifest: Option<String>,
     },
 }
 
+/// What the guests are made of.
+const GUESTS: [&str; 2] = ["guests", "os-1k"];
+
 impl Answer {
     /// The chapter itself, as it is in the checkout.
-    pub fn chapter(lab: &Lab) -> Self {
-        let package = Package::chapter(&lab.chapter);
-        Self { name: package.name(), chapter: lab.chapter.clone(), files: Files::Member(package) }
+    pub fn chapter(checkout: &Checkout, lab: &Lab) -> Self {
+        Self::member(checkout, Package::chapter(&lab.chapter))
     }
 
     /// The answer in somebody's tree: a workspace with `chapters/`, a folder of packages such as
@@ -61,104 +64,97 @@ impl Answer {
             ))
             .into());
         };
-        for package in [Package::chapter(&lab.chapter), Package::solution(&lab.chapter)] {
-            if fs::canonicalize(checkout.folder(&package)).is_ok_and(|ours| ours == folder) {
-                return Self::of_checkout(checkout, lab, package);
-            }
+        let is_ours = |package: &Package| {
+            fs::canonicalize(checkout.folder(package)).is_ok_and(|ours| ours == folder)
+        };
+        let (chapter, solution) = (Package::chapter(&lab.chapter), Package::solution(&lab.chapter));
+        if is_ours(&chapter) {
+            return Ok(Self::member(checkout, chapter));
+        } else if is_ours(&solution) {
+            return Self::solution(checkout, lab);
         }
 
-        let mut folders = BTreeMap::new();
-        for name in lab.folders.iter().filter(|name| tree.join(name).is_dir()) {
-            folders.insert(name.clone(), read_tree(&tree.join(name))?);
+        let home = chapter.folder();
+        let mut files = prefixed(&home, read_tree(&folder)?);
+        if !lab.folders.is_empty() {
+            for name in GUESTS {
+                let theirs = lab.folders.iter().any(|it| it == name) && tree.join(name).is_dir();
+                let root = if theirs { &tree } else { &checkout.root };
+                files.extend(prefixed(Path::new(name), read_tree(&root.join(name))?));
+            }
         }
+        let manifest = fs::read_to_string(tree.join("Cargo.toml")).ok();
         Ok(Self {
             name: format!("{}-answer", lab.chapter),
             chapter: lab.chapter.clone(),
-            files: Files::Elsewhere {
-                package: read_tree(&folder)?,
-                manifest: fs::read_to_string(tree.join("Cargo.toml")).ok(),
-                folder,
-                folders,
-            },
+            folder,
+            files: Files::Elsewhere { tree: files, home, manifest },
         })
     }
 
-    /// The solution of this checkout.
+    /// The solution of this checkout. What it changes outside its folder, patches in there do.
     pub fn solution(checkout: &Checkout, lab: &Lab) -> Result<Self> {
-        Self::of_checkout(checkout, lab, Package::solution(&lab.chapter))
-    }
-
-    /// A package of this checkout. What it changes outside its folder, a patch in there does.
-    fn of_checkout(checkout: &Checkout, lab: &Lab, package: Package) -> Result<Self> {
+        let package = Package::solution(&lab.chapter);
         let folder = checkout.folder(&package);
         if !folder.is_dir() {
             return Err(NoInput(format!("{}: there is no such folder", folder.display())).into());
         }
-        let files = match package.is_solution && !lab.folders.is_empty() {
-            true => solution_files(checkout, lab, &package)?,
-            false => Files::Member(package.clone()),
-        };
-        Ok(Self { name: package.name(), chapter: lab.chapter.clone(), files })
+        let mut answer = Self::member(checkout, package.clone());
+        if !lab.folders.is_empty() {
+            let tree = solution_tree(checkout, &package, true)?;
+            answer.files = Files::Elsewhere { tree, home: package.folder(), manifest: None };
+        }
+        Ok(answer)
     }
 
-    /// The solution with a patch: its name is `NAME`, and its paths begin at the checkout.
-    pub fn patched(checkout: &Checkout, lab: &Lab, name: &str, patch: &str) -> Result<Self> {
+    /// The solution with a patch, under this name.
+    pub fn patched(checkout: &Checkout, lab: &Lab, name: &str, patch: &Patch) -> Result<Self> {
         let package = Package::solution(&lab.chapter);
-        let mut files = solution_files(checkout, lab, &package)?;
-        let Files::Elsewhere { package: tree, folders, .. } = &mut files else {
-            unreachable!("solution_files makes no members");
-        };
-        let mut all = prefixed(&package.folder(), std::mem::take(tree));
-        for (folder, tree) in std::mem::take(folders) {
-            all.extend(prefixed(Path::new(&folder), tree));
-        }
-        apply(patch, &mut all).context("the patch")?;
-        *tree = below(&package.folder(), &all);
-        *folders = lab.folders.iter().map(|it| (it.clone(), below(Path::new(it), &all))).collect();
-        Ok(Self { name: format!("{}-{name}", lab.chapter), chapter: lab.chapter.clone(), files })
+        let mut tree = solution_tree(checkout, &package, !lab.folders.is_empty())?;
+        patch.apply(&mut tree)?;
+        Ok(Self {
+            name: name.to_owned(),
+            chapter: lab.chapter.clone(),
+            folder: checkout.folder(&package),
+            files: Files::Elsewhere { tree, home: package.folder(), manifest: None },
+        })
     }
 
-    /// Where the package's sources are when it is checked: those of a patched one are in the workshop.
-    pub fn sources(&self, checkout: &Checkout, target: &Path) -> PathBuf {
-        match &self.files {
-            Files::Member(package) => checkout.folder(package),
-            Files::Elsewhere { .. } => Workshop::place(target, &self.name),
+    fn member(checkout: &Checkout, package: Package) -> Self {
+        Self {
+            name: package.name(),
+            chapter: package.chapter.clone(),
+            folder: checkout.folder(&package),
+            files: Files::Member(package),
         }
     }
 
-    /// Where the package came from.
-    pub fn folder(&self, checkout: &Checkout) -> PathBuf {
+    /// Where the package's sources are when it is checked, given where answers are built.
+    pub fn sources(&self, workspace: &Path) -> PathBuf {
         match &self.files {
-            Files::Member(package) => checkout.folder(package),
-            Files::Elsewhere { folder, .. } => folder.clone(),
+            Files::Member(_) => self.folder.clone(),
+            Files::Elsewhere { home, .. } => workspace.join(&self.name).join(home),
         }
     }
 }
 
-/// The files of a solution, with the folders that its patches change: `solutions/chNN-name/*.patch`.
-fn solution_files(checkout: &Checkout, lab: &Lab, package: &Package) -> Result<Files> {
-    let mut folders = Tree::new();
-    for folder in &lab.folders {
-        folders.extend(prefixed(Path::new(folder), read_tree(&checkout.root.join(folder))?));
-    }
-    let tree = checkout.tree(package)?;
-    for (path, patch) in &tree {
-        if path.extension().is_some_and(|extension| extension == "patch") {
-            let patch = String::from_utf8_lossy(patch);
-            apply(&patch, &mut folders)
-                .with_context(|| package.folder().join(path).display().to_string())?;
+/// The files of a solution, with guests as its patches `solutions/chNN-name/*.patch` change them.
+fn solution_tree(checkout: &Checkout, package: &Package, has_guests: bool) -> Result<Tree> {
+    let own = checkout.tree(package)?;
+    let mut tree = prefixed(&package.folder(), own.clone());
+    if has_guests {
+        for name in GUESTS {
+            tree.extend(prefixed(Path::new(name), read_tree(&checkout.root.join(name))?));
         }
     }
-    Ok(Files::Elsewhere {
-        folder: checkout.folder(package),
-        package: tree,
-        folders: lab
-            .folders
-            .iter()
-            .map(|it| (it.clone(), below(Path::new(it), &folders)))
-            .collect(),
-        manifest: None,
-    })
+    let is_patch = |path: &&PathBuf| path.extension().is_some_and(|it| it == "patch");
+    for path in own.keys().filter(is_patch) {
+        let path = package.folder().join(path);
+        let patched =
+            Patch::read(&checkout.root.join(&path)).and_then(|(_, it)| it.apply(&mut tree));
+        patched.with_context(|| path.display().to_string())?;
+    }
+    Ok(tree)
 }
 
 /// Whether the folder is the package: its manifest says so.
@@ -177,76 +173,103 @@ fn prefixed(folder: &Path, tree: Tree) -> Tree {
     tree.into_iter().map(|(path, contents)| (folder.join(path), contents)).collect()
 }
 
-fn below(folder: &Path, all: &Tree) -> Tree {
-    let inside = all.iter().filter_map(|(path, contents)| {
-        Some((path.strip_prefix(folder).ok()?.to_owned(), contents.clone()))
-    });
-    inside.collect()
-}
-
-/// Makes a patch's changes in files, whose paths begin where those of the patch do.
-fn apply(patch: &str, files: &mut Tree) -> Result<()> {
-    use diffy::patch_set::{FileOperation, ParseOptions, PatchSet};
-
-    let mut changed = 0;
-    for file in PatchSet::parse(patch, ParseOptions::unidiff()) {
-        let file = file.context("not a patch")?;
-        let hunks = file.patch().as_text().context("not a patch of text")?;
-        let (old, new) = match file.operation().strip_prefix(1) {
-            FileOperation::Create(new) => (None, Some(new.into_owned())),
-            FileOperation::Delete(old) => (Some(old.into_owned()), None),
-            FileOperation::Modify { original, modified }
-            | FileOperation::Rename { from: original, to: modified }
-            | FileOperation::Copy { from: original, to: modified } => {
-                (Some(original.into_owned()), Some(modified.into_owned()))
-            }
-        };
-        let before = match &old {
-            Some(old) => {
-                files.remove(Path::new(old)).with_context(|| format!("{old}: no such file"))?
-            }
-            None => Vec::new(),
-        };
-        let before = String::from_utf8(before).context("not a text")?;
-        let after = diffy::apply(&before, hunks)
-            .with_context(|| old.or_else(|| new.clone()).unwrap_or_default())?;
-        if let Some(new) = new {
-            files.insert(new.into(), after.into_bytes());
-        }
-        changed += 1;
-    }
-    anyhow::ensure!(changed > 0, "it changes nothing");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn files(text: &str) -> Tree {
-        Tree::from([(PathBuf::from("os-1k/a.c"), text.as_bytes().to_vec())])
+    /// A checkout with a chapter and its solution, and a student's workspace.
+    fn scratch() -> (tempfile::TempDir, Checkout) {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        for (root, name) in [
+            ("ours/chapters", "ch01-a"),
+            ("ours/solutions", "ch01-a-solution"),
+            ("theirs/chapters", "ch01-a"),
+        ] {
+            write(&format!("{root}/ch01-a/Cargo.toml"), &format!("[package]\nname = \"{name}\"\n"));
+            write(&format!("{root}/ch01-a/src/main.rs"), root);
+        }
+        write("ours/guests/lib.rs", "our guests");
+        write("ours/os-1k/main.c", "our OS\n");
+        write("theirs/guests/lib.rs", "their guests");
+        write("theirs/os-1k/main.c", "their OS\n");
+        write("theirs/Cargo.toml", "[workspace]\n");
+        write("none/README.md", "");
+        let checkout = Checkout::at(&folder.path().join("ours")).unwrap();
+        (folder, checkout)
+    }
+
+    fn lab(folders: &[&str]) -> Lab {
+        Lab {
+            chapter: "ch01-a".to_owned(),
+            title: String::new(),
+            minutes: 60,
+            prerequisites: Vec::new(),
+            folders: folders.iter().map(|it| (*it).to_owned()).collect(),
+            tasks: Vec::new(),
+        }
+    }
+
+    fn tree(answer: &Answer) -> &Tree {
+        match &answer.files {
+            Files::Elsewhere { tree, .. } => tree,
+            Files::Member(package) => panic!("{package} is a member"),
+        }
     }
 
     #[test]
-    fn a_patch_changes_makes_and_deletes_files() {
-        let mut tree = files("one\ntwo\nthree\n");
-        let patch = "diff -ru a/os-1k/a.c b/os-1k/a.c\n--- a/os-1k/a.c\n+++ b/os-1k/a.c\n\
-            @@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n--- /dev/null\n+++ b/os-1k/b.c\n@@ -0,0 +1 @@\n+new\n";
-        apply(patch, &mut tree).unwrap();
-        assert_eq!(tree[Path::new("os-1k/a.c")], b"one\n2\nthree\n");
-        assert_eq!(tree[Path::new("os-1k/b.c")], b"new\n");
-        let patch = "--- a/os-1k/b.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-new\n";
-        apply(patch, &mut tree).unwrap();
-        assert_eq!(tree.len(), 1);
+    fn an_answer_is_found_wherever_one_may_keep_it() {
+        let (folder, checkout) = scratch();
+        for place in ["theirs", "theirs/chapters", "theirs/chapters/ch01-a"] {
+            let answer = Answer::find(&checkout, &lab(&[]), &folder.path().join(place)).unwrap();
+            assert_eq!(tree(&answer)[Path::new("chapters/ch01-a/src/main.rs")], b"theirs/chapters");
+            assert_eq!(tree(&answer).len(), 2, "{place}");
+        }
+        for (place, name) in
+            [("ours", "ch01-a"), ("ours/chapters", "ch01-a"), ("ours/solutions", "ch01-a-solution")]
+        {
+            let answer = Answer::find(&checkout, &lab(&[]), &folder.path().join(place)).unwrap();
+            assert!(matches!(&answer.files, Files::Member(package) if package.name() == name));
+        }
     }
 
     #[test]
-    fn a_patch_that_does_not_fit_is_refused() {
-        let message =
-            |patch: &str| format!("{:#}", apply(patch, &mut files("other\n")).unwrap_err());
-        let fits_not = "--- a/os-1k/a.c\n+++ b/os-1k/a.c\n@@ -1 +1 @@\n-two\n+2\n";
-        assert!(message(fits_not).contains("os-1k/a.c"), "{}", message(fits_not));
-        assert!(message(&fits_not.replace("a.c", "b.c")).contains("no such file"));
-        assert!(message("Why: x\n").contains("changes nothing") || message("x").contains("patch"));
+    fn a_tree_without_the_chapter_is_refused() {
+        let (folder, checkout) = scratch();
+        for place in ["none", "nowhere", "none/README.md"] {
+            let error =
+                Answer::find(&checkout, &lab(&[]), &folder.path().join(place)).err().unwrap();
+            assert!(error.is::<NoInput>(), "{place}: {error}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_lab_is_about_is_taken_from_a_student() {
+        let (folder, checkout) = scratch();
+        let answer =
+            Answer::find(&checkout, &lab(&["os-1k"]), &folder.path().join("theirs")).unwrap();
+        assert_eq!(tree(&answer)[Path::new("os-1k/main.c")], b"their OS\n");
+        assert_eq!(tree(&answer)[Path::new("guests/lib.rs")], b"our guests");
+    }
+
+    #[test]
+    fn a_solution_changes_what_is_outside_by_a_patch() {
+        let (_folder, checkout) = scratch();
+        let patch = "--- a/os-1k/main.c\n+++ b/os-1k/main.c\n@@ -1 +1 @@\n-our OS\n+solved\n";
+        fs::write(checkout.root.join("solutions/ch01-a/os-1k.patch"), patch).unwrap();
+        let answer = Answer::solution(&checkout, &lab(&["os-1k"])).unwrap();
+        assert_eq!(tree(&answer)[Path::new("os-1k/main.c")], b"solved\n");
+
+        let wrong = Patch::parse(&patch.replace("our OS", "solved").replace("+solved", "+wrong"));
+        let wrong = Answer::patched(&checkout, &lab(&["os-1k"]), "ch01-wrong", &wrong.unwrap().1);
+        assert_eq!(tree(&wrong.unwrap())[Path::new("os-1k/main.c")], b"wrong\n");
+
+        fs::write(checkout.root.join("os-1k/main.c"), "another OS\n").unwrap();
+        let error = format!("{:#}", Answer::solution(&checkout, &lab(&["os-1k"])).err().unwrap());
+        assert!(error.contains("solutions/ch01-a/os-1k.patch"), "{error}");
     }
 }

@@ -7,9 +7,9 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use variants::{Scratch, add_tree};
 
 use super::answer::{Answer, Files};
-use super::workshop::Workshop;
 use crate::cargo::cargo;
 use crate::chapters::Checkout;
 
@@ -39,8 +39,8 @@ pub fn checks(checkout: &Checkout, target: &Path, extent: Extent) -> Result<Path
     }
 }
 
-/// Builds the answers: the members of the workspace as they lie there, all others in a workshop.
-/// In their order.
+/// Builds the answers: the members of the workspace as they lie there, all others in a workspace of
+/// their own. In their order.
 pub fn answers(
     checkout: &Checkout,
     target: &Path,
@@ -59,38 +59,58 @@ pub fn answers(
         built.extend(cargo_build(&checkout.root.join("Cargo.toml"), target, &members, extent)?);
     }
 
-    let elsewhere: Vec<_> =
+    let others: Vec<_> =
         answers.iter().filter(|answer| matches!(answer.files, Files::Elsewhere { .. })).collect();
-    built.extend(in_workshop(checkout, target, &elsewhere)?);
-    // One whose manifest cargo cannot read keeps all others from being built with it.
-    let lost: Vec<_> = elsewhere.iter().filter(|it| !built.contains_key(&it.name)).collect();
-    if elsewhere.len() > 1 {
+    built.extend(elsewhere(checkout, target, &others)?);
+    // One whose manifest cargo has no use for keeps all others from being built with it.
+    let lost: Vec<_> = others.iter().filter(|it| !built.contains_key(&it.name)).collect();
+    if others.len() > 1 {
         for answer in lost {
-            built.extend(in_workshop(checkout, target, &[answer])?);
+            built.extend(elsewhere(checkout, target, &[answer])?);
         }
     }
     let unknown = || Err("it does not build: see cargo's messages".to_owned());
     Ok(answers.iter().map(|it| built.remove(&it.name).unwrap_or_else(unknown)).collect())
 }
 
-fn in_workshop(
+/// Where answers from elsewhere are built.
+pub fn workspace(target: &Path) -> PathBuf {
+    target.join("labs/answers")
+}
+
+/// Builds answers from elsewhere, with this checkout's guests, versions and lints.
+fn elsewhere(
     checkout: &Checkout,
     target: &Path,
     answers: &[&Answer],
 ) -> Result<BTreeMap<String, Built>> {
-    let mut built = BTreeMap::new();
-    let mut packages = Vec::new();
-    let mut workshop = Workshop::open(checkout, target)?;
+    let mut programs = BTreeMap::new();
+    let mut scratch = Scratch::new(&checkout.root, &workspace(target));
     for answer in answers {
-        match workshop.add(answer)? {
-            Ok(package) => packages.push(package),
-            Err(why) => drop(built.insert(answer.name.clone(), Err(why))),
+        let Files::Elsewhere { tree, home, manifest } = &answer.files else { continue };
+        // A manifest that cannot be read is the answer's fault, and no other's.
+        let added = add_tree(&mut scratch, &answer.name, home, tree.clone());
+        if let Err(error) = added {
+            programs.insert(answer.name.clone(), Err(format!("{error:#}")));
+        } else if let Some(manifest) = manifest {
+            let _ = scratch.depend_on_what(manifest);
         }
     }
-    if !packages.is_empty() {
-        built.extend(cargo_build(&workshop.close()?, target, &packages, Extent::Least)?);
+    if programs.len() < answers.len() {
+        let written = scratch.write()?;
+        let mut cargo = written.cargo("build", target);
+        let built = written.run(cargo.stderr(Stdio::inherit()))?;
+        for answer in answers {
+            if let Some(program) = built.programs.get(&answer.name) {
+                programs.insert(answer.name.clone(), Ok(program.clone()));
+            } else if let Some(errors) = built.errors.get(&answer.name) {
+                let errors = errors.concat();
+                eprint!("{errors}");
+                programs.insert(answer.name.clone(), Err(errors));
+            }
+        }
     }
-    Ok(built)
+    Ok(programs)
 }
 
 /// Builds packages of a workspace. Of each that has a program, or at which the compiler found fault,

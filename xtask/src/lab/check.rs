@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use labs::protocol::{Outcome, TaskOutcome, Verdict};
-use labs::wrong::{self, WrongAnswer};
 use labs::{Lab, Labs, hints};
 
 use super::answer::Answer;
 use super::build::{self, Extent};
 use super::mistake;
+use super::wrong::{self, WrongAnswer};
 use crate::chapters::Checkout;
 use crate::grade;
 use crate::status;
@@ -125,7 +125,7 @@ fn chosen<'a>(
 
 /// All the answers to a lab that it promises something of.
 fn all_states(checkout: &Checkout, lab: &Lab, failures: &mut Vec<String>) -> Vec<(State, Answer)> {
-    let mut states = vec![(State::Starter, Answer::chapter(lab))];
+    let mut states = vec![(State::Starter, Answer::chapter(checkout, lab))];
     match Answer::solution(checkout, lab) {
         Ok(answer) => states.push((State::Solution, answer)),
         Err(error) => failures.push(format!("{} solution: {error:#}", lab.number())),
@@ -145,7 +145,7 @@ fn all_states(checkout: &Checkout, lab: &Lab, failures: &mut Vec<String>) -> Vec
         }
     };
     for wrong in wrong {
-        let name = format!("wrong-{}", wrong.name);
+        let name = format!("{}-wrong-{}", lab.chapter, wrong.name);
         match Answer::patched(checkout, lab, &name, &wrong.patch) {
             Ok(answer) => states.push((State::Wrong(wrong), answer)),
             Err(error) => failures.push(format!("{} {}: {error:#}", lab.number(), wrong.name)),
@@ -200,6 +200,8 @@ impl State {
 mod tests {
     use super::*;
 
+    const DIFF: &str = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
+
     fn outcome(verdicts: [Verdict; 2]) -> Outcome {
         let [one, two] = verdicts;
         let task = |id: &str, verdict| TaskOutcome { id: id.to_owned(), verdict, seconds: 0.0 };
@@ -230,8 +232,7 @@ mod tests {
                 name: "x".to_owned(),
                 fails: vec!["two".to_owned()],
                 says: says.to_owned(),
-                why: String::new(),
-                patch: String::new(),
+                patch: variants::Patch::parse(DIFF).unwrap().1,
             })
         };
         let one = outcome([Verdict::Passed, failed("differs in line 3")]);

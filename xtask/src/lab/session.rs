@@ -16,7 +16,12 @@ const JOBS_PER_SESSION: usize = 6;
 const SESSIONS_MAX: usize = 2;
 
 /// Checks all answers. The outcomes are in the order of the jobs; `each` sees them as they come.
-pub fn run(checks: &Path, jobs: &[Job], each: impl Fn(&Outcome) + Sync) -> Result<Vec<Outcome>> {
+pub fn run(
+    checkout: &Path,
+    checks: &Path,
+    jobs: &[Job],
+    each: impl Fn(&Outcome) + Sync,
+) -> Result<Vec<Outcome>> {
     let cpus = thread::available_parallelism().map_or(1, |count| count.get());
     let sessions = jobs.len().div_ceil(JOBS_PER_SESSION).min(SESSIONS_MAX).min(cpus).max(1);
     let queue = Mutex::new(jobs.iter().enumerate());
@@ -26,12 +31,12 @@ pub fn run(checks: &Path, jobs: &[Job], each: impl Fn(&Outcome) + Sync) -> Resul
         loop {
             let next = queue.lock().expect("nobody panics who holds it").next();
             let Some((position, job)) = next else { break };
-            let outcome = match check(&mut session, checks, job) {
+            let outcome = match check(&mut session, checkout, checks, job) {
                 // Now and then a nest dies, which says nothing about the answer.
                 Err(error) if std::env::var_os("MINI_KVM").is_none_or(|it| it != "native") => {
                     eprintln!("{error:#}\n{}: once more…", job.name);
                     session = None;
-                    check(&mut session, checks, job)?
+                    check(&mut session, checkout, checks, job)?
                 }
                 outcome => outcome?,
             };
@@ -53,10 +58,15 @@ pub fn run(checks: &Path, jobs: &[Job], each: impl Fn(&Outcome) + Sync) -> Resul
 }
 
 /// Has an answer checked, in a session that is started if there is none.
-fn check(session: &mut Option<Session>, checks: &Path, job: &Job) -> Result<Outcome> {
+fn check(
+    session: &mut Option<Session>,
+    checkout: &Path,
+    checks: &Path,
+    job: &Job,
+) -> Result<Outcome> {
     let session = match session {
         Some(session) => session,
-        None => session.insert(Session::start(checks)?),
+        None => session.insert(Session::start(checkout, checks)?),
     };
     session.check(job)
 }
@@ -68,11 +78,13 @@ struct Session {
 }
 
 impl Session {
-    fn start(checks: &Path) -> Result<Self> {
+    fn start(checkout: &Path, checks: &Path) -> Result<Self> {
         let xtask = std::env::current_exe().context("cannot find out where xtask is")?;
         let mut child = Command::new(&xtask)
             .arg("run")
             .arg(checks)
+            // What a message names can be found from there.
+            .current_dir(checkout)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -100,6 +100,8 @@ fn manifest(root: &Path) -> Result<String> {
         let members: Array = members.iter().filter_map(|it| it.as_str()).filter(is_there).collect();
         manifest["workspace"][key] = value(members);
     }
+    // It is about crates of the book, which is not there.
+    manifest["profile"]["dev"].as_table_like_mut().map(|profile| profile.remove("package"));
     Ok(manifest.to_string())
 }
 

@@ -136,7 +136,20 @@ impl Ran {
 
     /// This, to the byte, is what it printed on standard output.
     pub fn stdout(&self, expected: impl AsRef<[u8]>) -> Result<&Self> {
-        self.same("standard output", expected.as_ref(), &self.finished.stdout)
+        let Some(difference) =
+            difference("standard output", expected.as_ref(), &self.finished.stdout)
+        else {
+            return Ok(self);
+        };
+        // Why it printed something else may be on standard error.
+        match self.finished.status.code() {
+            Some(0) => self.fail(&difference),
+            _ => self.fail(&format!(
+                "{difference}\nit ended with {}; standard error:{}",
+                self.finished.status,
+                beginning(&self.finished.stderr, QUOTED_LINES)
+            )),
+        }
     }
 
     /// This, to the byte, is what it printed on standard error.
