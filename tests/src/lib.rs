@@ -32,6 +32,27 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
+/// The `xtask` of this workspace, built now if need be, for tests that run on the host.
+pub fn xtask() -> PathBuf {
+    let target = target();
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "xtask", "--manifest-path"])
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(&target)
+        .status()
+        .expect("cargo can be run");
+    assert!(built.success(), "xtask does not build");
+    target.join("debug/xtask")
+}
+
+/// The target directory.
+pub fn target() -> PathBuf {
+    let test = env::current_exe().expect("the kernel knows our own path");
+    test.ancestors().nth(3).expect("a test is at target/PROFILE/deps/NAME").to_owned()
+}
+
 /// A chapter's command line, to be run.
 pub struct Run<'a> {
     /// The package's name.

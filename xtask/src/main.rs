@@ -44,7 +44,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Check formatting, lint, build, run all tests, and check the book
+    /// Check formatting, lint, build, run all tests, and check labs and book
     Test,
     /// Show what a chapter adds to the one before, with moved lines marked
     #[command(after_help = diff::AFTER_HELP)]

@@ -30,7 +30,7 @@ enum Watch {
     Results,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step {
         arguments: &["fmt", "--all", "--check"],
         component: Some("rustfmt"),
@@ -51,6 +51,7 @@ const STEPS: [Step; 6] = [
         component: None,
         watch: Watch::Results,
     },
+    Step { arguments: &["xtask", "lab", "check"], component: None, watch: Watch::Results },
     Step {
         arguments: &["run", "--package", "book", "--", "check"],
         component: None,
