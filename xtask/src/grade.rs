@@ -17,7 +17,7 @@ use crate::chapters::Checkout;
 use crate::lab::answer::{Answer, Files};
 use crate::lab::build::{self, Built, Extent};
 use crate::lab::record::Record;
-use crate::lab::{NoInput, fail, mistake, session};
+use crate::lab::{NoInput, fail, mistake, session, take_turn};
 use crate::linux::Piece;
 use crate::places::Places;
 use report::{Grade, LabGrade};
@@ -123,6 +123,7 @@ fn grade(checkout: &Checkout, target: &Path, labs: &[&Lab], options: &Options) -
     }
 
     let (labs_of, answers): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+    let _turn = take_turn(target)?;
     let built = build::answers(checkout, target, &answers, Extent::Least)?;
     let jobs = jobs(checkout, target, seed, &labs_of, &answers, &built)?;
     let outcomes = check(checkout, target, &jobs, Extent::Least)?;

@@ -9,10 +9,11 @@ mod start;
 mod wrong;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use crate::chapters::Mistake;
@@ -40,6 +41,20 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Check(options) => check::run(options),
     };
     result.unwrap_or_else(|error| fail(&error))
+}
+
+/// Waits until no other command grades: they share the place where answers are built and checked.
+/// The lock goes with the file.
+pub fn take_turn(target: &Path) -> Result<File> {
+    let folder = target.join("labs");
+    let path = folder.join("lock");
+    let file = fs::create_dir_all(&folder).and_then(|()| File::create(&path));
+    let file = file.with_context(|| path.display().to_string())?;
+    if file.try_lock().is_err() {
+        eprintln!("grade: another command is grading: waiting for it…");
+        file.lock().with_context(|| path.display().to_string())?;
+    }
+    Ok(file)
 }
 
 /// A file or folder that the user named is not there, or not what it should be.

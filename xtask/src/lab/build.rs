@@ -159,9 +159,9 @@ fn note(message: &Value, packages: &[String], built: &mut BTreeMap<String, Built
         Some("compiler-message") if message["message"]["level"] == "error" => {
             let said = message["message"]["rendered"].as_str().unwrap_or_default();
             eprint!("{said}");
-            match built.entry(package.clone()).or_insert_with(|| Err(String::new())) {
-                Err(all) => *all += said,
-                Ok(_) => {}
+            let built = built.entry(package.clone()).or_insert_with(|| Err(String::new()));
+            if let Err(all) = built {
+                *all += said;
             }
         }
         _ => {}

@@ -11,8 +11,8 @@ use labs::{Lab, Labs, hints};
 
 use super::answer::Answer;
 use super::build::{self, Extent};
-use super::mistake;
 use super::wrong::{self, WrongAnswer};
+use super::{mistake, take_turn};
 use crate::chapters::Checkout;
 use crate::grade;
 use crate::status;
@@ -63,6 +63,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let target = grade::target()?;
     // One lab is for who writes it, all are what `cargo xtask test` does.
     let extent = if options.chapters.is_empty() { Extent::Workspace } else { Extent::Least };
+    let _turn = take_turn(&target)?;
     let built = build::answers(&checkout, &target, &answers, extent)?;
     let jobs = grade::jobs(&checkout, &target, options.seed, &labs_of, &answers, &built)?;
     let outcomes = grade::check(&checkout, &target, &jobs, extent)?;
