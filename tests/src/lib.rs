@@ -1,6 +1,7 @@
 //! Running a chapter as a user would, for the tests in `tests/`.
 #![expect(clippy::missing_panics_doc, reason = "a test panics when something is wrong")]
 
+use std::borrow::Cow;
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
@@ -89,8 +90,17 @@ impl fmt::Display for Run<'_> {
             write!(f, "KVM_FAULT={fault} ")?;
         }
         write!(f, "{}", self.chapter)?;
-        self.arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", quoted(argument)))
     }
+}
+
+/// An argument as a shell wants it.
+fn quoted(argument: &str) -> Cow<'_, str> {
+    let is_word = |c: char| c.is_alphanumeric() || "-_./:=,".contains(c);
+    if !argument.is_empty() && argument.chars().all(is_word) {
+        return argument.into();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''")).into()
 }
 
 /// What a finished program leaves behind.

@@ -8,7 +8,7 @@ use chapter_diff::chapters::Checkout;
 use tests::Run;
 use variants::breaks::{self, Break};
 
-use crate::snapshots::{POLLS, REGISTERS, check, resets_after_triple_fault};
+use crate::snapshots::{LINUX, POLLS, REGISTERS, check, resets_after_triple_fault};
 
 // A test of its name for each patch, made by build.rs.
 include!(concat!(env!("OUT_DIR"), "/patches.rs"));
@@ -23,6 +23,8 @@ const VARYING: &[(&str, &[(&str, &str)])] = &[
         "ch14_break_zeroed_header",
         &[("code at 0x1000200: [0-9a-f ]+", "code at 0x1000200: [bytes]")],
     ),
+    ("ch15_break_fixed_initrd", LINUX),
+    ("ch15_break_wrong_irq", LINUX),
 ];
 
 /// Broken chapters whose triple fault the book takes apart: where the registers are others, the

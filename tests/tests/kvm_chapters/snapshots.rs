@@ -113,6 +113,21 @@ const OS: &[(&str, &str)] = &[
     (r"files of \d{5} bytes", "files of [some] bytes"),
 ];
 
+/// Which kernel it is, how long it takes and how often it asks differ from place to place. After a panic
+/// it tells where in itself that was.
+pub const LINUX: &[(&str, &str)] = &[
+    (r"\r", ""),
+    (r"(?m)^\[ *\d+\.\d{6}\]", "[time]"),
+    (r"(?m)^Linux \d\S+", "Linux [release]"),
+    (r"(?m)^( *(?:\d+|LOC):) +[1-9]\d*", "$1     [some]"),
+    (
+        r"(?s)(Kernel panic - not syncing: [^\n]*\n).*?--- stderr",
+        "$1[where in the kernel]\n--- stderr",
+    ),
+    (r"after \d+ exits", "after [some] exits"),
+    (r"(?m)^ +\d+  (COM1|keyboard|other)", "   [some]  $1"),
+];
+
 /// The book takes these registers apart: where they are others, the rest has to do.
 #[test]
 fn ch09_no_gdt() {
@@ -316,6 +331,11 @@ echo The shell lives.\n", varying OS;
     ch14_unknown_guest: "ch14-linux-boot" "linus";
     ch14_unknown_option: "ch14-linux-boot" "--loud";
 
+    ch15_session: "ch15-linux-shell",
+        input b"uname -sr\nls /\nhead -6 /proc/interrupts\npoweroff\n", varying LINUX;
+    ch15_without_acpi: "ch15-linux-shell" "--cmdline"
+        "console=ttyS0 loglevel=3 reboot=k,panic_warm panic=-1 acpi=off",
+        input b"head -6 /proc/interrupts\npoweroff\n", varying LINUX;
     ch15_help: "ch15-linux-shell" "--help";
     ch15_list: "ch15-linux-shell" "--list";
     ch15_hello: "ch15-linux-shell" "hello";
