@@ -25,9 +25,10 @@ pub fn disagreements(page: &str, lab: &Lab) -> Vec<String> {
         return vec!["the page has no section \"## Lab\"".to_owned()];
     };
     let mut problems = Vec::new();
-    let head =
-        format!("**{}** · {} points, about {} minutes.", lab.title, lab.points(), lab.minutes);
-    if !section.starts_with(&head) {
+    let (title, points, minutes) = (&lab.title, lab.points(), lab.minutes);
+    let head = format!("**{title}** · {points} points, about {minutes} minutes");
+    let rest = section.strip_prefix(&head);
+    if !rest.is_some_and(|rest| rest.starts_with(['.', ','])) {
         problems.push(format!("the section has to begin with: {head}"));
     }
     let stated: Vec<_> = section.lines().filter(|line| is_task(line)).collect();
