@@ -22,7 +22,7 @@ impl Patch {
 
     /// The same of a text.
     pub fn parse(text: &str) -> Result<(Header, Self)> {
-        let starts = |line: &str| line.starts_with("--- ") || line.starts_with("diff --git ");
+        let starts = |line: &str| line.starts_with("--- ") || line.starts_with("diff -");
         let mut length = 0;
         for line in text.split_inclusive('\n').take_while(|line| !starts(line)) {
             length += line.len();
