@@ -1,5 +1,6 @@
 //! Running the answer's program, and what may be expected of it.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ impl<'a> Run<'a> {
     pub fn finish(self) -> Result<Ran> {
         let mut command = Command::new(&self.job.program);
         command
+            // It shows the name that it is called by.
+            .arg0(&self.job.chapter)
             .args(&self.arguments)
             .envs(self.job.environment.iter().map(|(name, value)| (name, value)))
             .env("NO_COLOR", "1")
