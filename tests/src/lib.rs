@@ -123,7 +123,7 @@ impl fmt::Display for Run<'_> {
 }
 
 /// An argument as a shell wants it.
-fn quoted(argument: &str) -> Cow<'_, str> {
+pub fn quoted(argument: &str) -> Cow<'_, str> {
     let is_word = |c: char| c.is_alphanumeric() || "-_./:=,".contains(c);
     if !argument.is_empty() && argument.chars().all(is_word) {
         return argument.into();

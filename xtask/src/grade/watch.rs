@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use labs::Lab;
+use labs::{Lab, Labs};
 use notify::{Event, EventKind, RecursiveMode, Watcher};
 
 use super::{Options, find, grade};
@@ -18,14 +18,15 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Grades now, and again after each change; only Ctrl-C ends it.
 pub fn run(
     checkout: &Checkout,
+    all: &Labs,
     target: &Path,
-    labs: &[&Lab],
+    wanted: &[&Lab],
     options: &Options,
 ) -> Result<ExitCode> {
     let (sender, changes) = channel();
     let mut watcher = notify::recommended_watcher(sender).context("cannot watch files")?;
     let mut folders: Vec<PathBuf> = Vec::new();
-    for lab in labs {
+    for lab in wanted {
         folders.push(find(checkout, lab, options.against.as_deref())?.folder);
         folders.extend(lab.folders.iter().map(|folder| checkout.root.join(folder)));
     }
@@ -34,7 +35,7 @@ pub fn run(
         watched.with_context(|| format!("cannot watch {}", folder.display()))?;
     }
     loop {
-        match grade(checkout, target, labs, options) {
+        match grade(checkout, all, target, wanted, options) {
             Ok(grade) => print!("{grade}"),
             // It may be a file that is half written.
             Err(error) => eprintln!("error: {error:#}"),

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ::tests::{Finished, Unfinished, finish_within, set_fault};
+use ::tests::{Finished, Unfinished, finish_within, quoted, set_fault};
 use labs::protocol::Job;
 
 use crate::difference::{beginning, difference};
@@ -105,12 +105,8 @@ impl<'a> Run<'a> {
 
 /// A command with its arguments, as one would type it.
 pub fn shown(command: &str, arguments: &[String]) -> String {
-    let quoted = arguments.iter().map(|argument| {
-        let is_plain = !argument.is_empty()
-            && argument.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,+%@".contains(c));
-        if is_plain { argument.clone() } else { format!("'{}'", argument.escape_default()) }
-    });
-    std::iter::once(command.to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
+    let arguments = arguments.iter().map(|argument| quoted(argument).into_owned());
+    std::iter::once(command.to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// A run that came to its end.
