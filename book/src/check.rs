@@ -11,7 +11,7 @@ use chapter_diff::BUDGET;
 use chapter_diff::chapters::number;
 
 use crate::book::{Book, PAGES};
-use crate::problem::Problem;
+use crate::problem::{Problem, count, list};
 use crate::template;
 
 pub use directives::{code_chapter, table};
@@ -78,23 +78,11 @@ impl Findings {
 
     /// The problems, the table, and the verdict.
     pub fn report(&self) -> String {
-        self.list() + &table::table(&self.rows) + &count(self.problems.len())
+        list(&self.problems) + &table::table(&self.rows) + &count(&self.problems)
     }
 
     /// The problems and the verdict.
     pub fn summary(&self) -> String {
-        self.list() + &count(self.problems.len())
-    }
-
-    fn list(&self) -> String {
-        self.problems.iter().map(|problem| format!("{problem}\n")).collect()
-    }
-}
-
-fn count(problems: usize) -> String {
-    match problems {
-        0 => "no problems\n".to_owned(),
-        1 => "1 problem\n".to_owned(),
-        many => format!("{many} problems\n"),
+        list(&self.problems) + &count(&self.problems)
     }
 }

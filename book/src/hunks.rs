@@ -16,14 +16,17 @@ pub fn list(change: &Change) -> String {
     );
     for (index, file) in change.files.iter().enumerate() {
         let path = file.path.display();
-        let count = change.of_file(index).count();
+        let count = match change.of_file(index).count() {
+            1 => "1 hunk".to_owned(),
+            many => format!("{many} hunks; all in one: {{{{#diff {path}}}}}"),
+        };
         let kind = match (file.is_new, file.is_gone) {
             (true, _) => "new",
             (_, true) => "gone",
             _ => "changed",
         };
-        text += &format!("\n# {path} ({kind}, {count} hunks; all in one: {{{{#diff {path}}}}})\n");
-        if count == 0 {
+        text += &format!("\n# {path} ({kind}, {count})\n");
+        if change.of_file(index).next().is_none() {
             text += "no lines: it is empty or no text, and no directive can show it\n";
         }
         for (_, hunk) in change.of_file(index) {

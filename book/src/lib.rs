@@ -19,6 +19,8 @@ mod snapshot;
 mod steps;
 mod tables;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::book::Book;
 use crate::change::Change;
 use crate::check::Findings;
 use crate::render::Highlighter;
+use crate::serve::Service;
 
 /// What is said at the end, and whether all is well.
 #[derive(Debug)]
@@ -64,14 +67,17 @@ pub fn check(checkout: Checkout, pages: &[String]) -> Result<Verdict> {
     Ok(Verdict { report: findings.report(), is_good: findings.problems.is_empty() })
 }
 
-/// Serves the book to this machine, builds it anew when its sources change, and never returns
-/// otherwise than with an error.
+/// Serves the book to this machine, and builds it anew when its sources change, until the program
+/// is ended.
 ///
 /// # Errors
 ///
 /// The port is taken, or the sources cannot be watched.
 pub fn serve(checkout: &Checkout, port: u16) -> Result<()> {
-    serve::run(&checkout.root, port)
+    let service = Service::start(&checkout.root, port)?;
+    println!("the book: http://{}/ (Ctrl-C ends)", service.address);
+    service.follow();
+    Ok(())
 }
 
 /// Compiles the book at the end of every step that a page does not mark as unfinished.
@@ -100,5 +106,7 @@ fn examine(checkout: Checkout, site: &Path, highlighter: &Arc<Highlighter>) -> R
     findings.problems.extend(site::write(&book, site, highlighter)?);
     findings.problems.extend(links::check(&book, site)?);
     findings.problems.sort();
+    // mdBook writes an image twice, the other time for zooming.
+    findings.problems.dedup();
     Ok(findings)
 }

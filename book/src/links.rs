@@ -54,7 +54,7 @@ pub fn check(book: &Book, site: &Path) -> Result<Vec<Problem>> {
                     }
                 };
                 if let Some(mistake) = link_mistake(&link, &leads_to) {
-                    wrong(&as_written(&link), mistake);
+                    wrong(&link, mistake);
                 }
             }
         }
@@ -167,9 +167,10 @@ fn as_written(link: &str) -> String {
     link.replacen(".html", ".md", 1)
 }
 
-/// The line of the page that has this in it; 0 if none has.
+/// The line of the page that has this in it, as it is or as mdBook found it; 0 if none has.
 fn line_of(page: &str, sought: &str) -> usize {
-    let line = page.lines().position(|line| !sought.is_empty() && line.contains(sought));
+    let has_it = |line: &str| line.contains(sought) || line.contains(&as_written(sought));
+    let line = page.lines().position(|line| !sought.is_empty() && has_it(line));
     line.map_or(0, |index| index + 1)
 }
 

@@ -29,3 +29,17 @@ impl fmt::Display for Problem {
 
 /// What is wrong and what to do, where the place is known from elsewhere.
 pub type Mistake = (String, String);
+
+/// All problems, in order.
+pub fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+/// How many.
+pub fn count(problems: &[Problem]) -> String {
+    match problems.len() {
+        0 => "no problems\n".to_owned(),
+        1 => "1 problem\n".to_owned(),
+        many => format!("{many} problems\n"),
+    }
+}

@@ -1,17 +1,17 @@
 //! `serve`: the book in a browser, built anew whenever its sources change.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Cursor, Read};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use chapter_diff::chapters::{Checkout, belongs};
-use notify_debouncer_mini::notify::RecursiveMode;
-use notify_debouncer_mini::{DebouncedEvent, new_debouncer};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tiny_http::{Header, Request, Response, Server};
 
 use crate::render::Highlighter;
@@ -55,52 +55,84 @@ struct Site {
     changed: Condvar,
 }
 
-/// Serves the book at `port` of this machine until the program is ended.
-pub fn run(checkout: &Path, port: u16) -> Result<()> {
-    let server = Server::http(("127.0.0.1", port)).map_err(|error| {
-        anyhow!("port {port}: {error}\n  take another one with --port, or --port 0 for any")
-    })?;
-    let site = Arc::new(Site {
-        folder: checkout.join(site::SITE),
-        failure: RwLock::new(None),
-        version: Mutex::new(0),
-        changed: Condvar::new(),
-    });
-    let (sender, receiver) = channel();
-    let mut watcher = new_debouncer(SETTLES, sender).context("watching the sources")?;
-    for source in SOURCES.iter().map(|source| checkout.join(source)).filter(|it| it.exists()) {
-        let watched = watcher.watcher().watch(&source, RecursiveMode::Recursive);
-        watched.with_context(|| format!("watching {}", source.display()))?;
-    }
-
-    let highlighter = Arc::new(Highlighter::new());
-    site.build(checkout, &highlighter);
-    let address = server.server_addr();
-    println!("the book: http://{address}/ (Ctrl-C ends)");
-
-    let served = Arc::clone(&site);
-    thread::spawn(move || {
-        for request in server.incoming_requests() {
-            let site = Arc::clone(&served);
-            // A page that waits for news must not keep others waiting.
-            thread::spawn(move || site.answer(request));
-        }
-    });
-    for events in receiver {
-        match events {
-            Ok(events) if events.iter().any(|event| matters(checkout, event)) => {
-                site.build(checkout, &highlighter);
-            }
-            Ok(_) => {}
-            Err(error) => eprintln!("error: watching the sources: {error}"),
-        }
-    }
-    Ok(())
+/// A server that runs.
+pub struct Service {
+    /// Where.
+    pub address: SocketAddr,
+    checkout: PathBuf,
+    site: Arc<Site>,
+    highlighter: Arc<Highlighter>,
+    changes: Receiver<notify::Result<Event>>,
+    // Goes on watching as long as it is kept.
+    _watcher: RecommendedWatcher,
 }
 
-/// Not what an editor keeps beside the file.
-fn matters(checkout: &Path, event: &DebouncedEvent) -> bool {
-    event.path.strip_prefix(checkout).is_ok_and(belongs)
+impl Service {
+    /// Builds the book, and serves it at `port` of this machine from now on.
+    pub fn start(checkout: &Path, port: u16) -> Result<Self> {
+        let taken = |error| {
+            anyhow!("port {port}: {error}\n  take another one with --port, or --port 0 for any")
+        };
+        let server = Server::http((Ipv4Addr::LOCALHOST, port)).map_err(taken)?;
+        let address = server.server_addr().to_ip().context("the server has no address")?;
+        let site = Arc::new(Site {
+            folder: checkout.join(site::SITE),
+            failure: RwLock::new(None),
+            version: Mutex::new(0),
+            changed: Condvar::new(),
+        });
+        let (sender, changes) = channel();
+        let mut watcher = notify::recommended_watcher(sender).context("watching the sources")?;
+        for source in SOURCES.iter().map(|source| checkout.join(source)).filter(|it| it.exists()) {
+            let watched = watcher.watch(&source, RecursiveMode::Recursive);
+            watched.with_context(|| format!("watching {}", source.display()))?;
+        }
+        let highlighter = Arc::new(Highlighter::new());
+        site.build(checkout, &highlighter);
+
+        let served = Arc::clone(&site);
+        thread::spawn(move || {
+            for request in server.incoming_requests() {
+                let site = Arc::clone(&served);
+                // A page that waits for news must not keep others waiting.
+                thread::spawn(move || site.answer(request));
+            }
+        });
+        let checkout = checkout.to_owned();
+        Ok(Self { address, checkout, site, highlighter, changes, _watcher: watcher })
+    }
+
+    /// Builds the book again whenever its sources change.
+    pub fn follow(&self) {
+        while let Ok(event) = self.changes.recv() {
+            let mut changed = self.matters(event);
+            loop {
+                match self.changes.recv_timeout(SETTLES) {
+                    Ok(event) => changed |= self.matters(event),
+                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+            if changed {
+                self.site.build(&self.checkout, &self.highlighter);
+            }
+        }
+    }
+
+    /// Whether a source has changed: it was not merely read, and is not what an editor keeps beside.
+    fn matters(&self, event: notify::Result<Event>) -> bool {
+        match event {
+            Ok(event) if matches!(event.kind, EventKind::Access(_)) => false,
+            Ok(event) => {
+                let belongs = |path: &PathBuf| path.strip_prefix(&self.checkout).is_ok_and(belongs);
+                event.paths.iter().any(belongs)
+            }
+            Err(error) => {
+                eprintln!("error: watching the sources: {error}");
+                false
+            }
+        }
+    }
 }
 
 impl Site {
@@ -148,7 +180,7 @@ impl Site {
         let mut response = Response::new(
             status.into(),
             Vec::new(),
-            Box::new(std::io::Cursor::new(body)) as Box<dyn Read + Send>,
+            Box::new(Cursor::new(body)) as Box<dyn Read + Send>,
             Some(length),
             None,
         );

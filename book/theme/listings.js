@@ -20,6 +20,9 @@
     }
 
     for (const block of document.querySelectorAll('.code')) {
+        if (codeOf(block) === '') {
+            continue; // all of it was removed
+        }
         const button = document.createElement('button');
         button.type = 'button';
         button.className = 'code-copy';
@@ -52,10 +55,10 @@
         });
     }
 
-    // Nothing is folded on paper.
+    // On paper nothing is folded but unchanged lines.
     let opened = [];
     window.addEventListener('beforeprint', () => {
-        opened = Array.from(document.querySelectorAll('main details:not([open])'));
+        opened = Array.from(document.querySelectorAll('main details:not([open], .fold)'));
         opened.forEach(details => { details.open = true; });
     });
     window.addEventListener('afterprint', () => {

@@ -1,6 +1,7 @@
 //! Running a chapter as a user would, for the tests in `tests/`.
 #![expect(clippy::missing_panics_doc, reason = "a test panics when something is wrong")]
 
+use std::borrow::Cow;
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
@@ -35,6 +36,8 @@ pub fn program(name: &str) -> PathBuf {
 pub struct Run<'a> {
     /// The package's name.
     pub chapter: &'a str,
+    /// Its program, if it is not the one of the workspace: a broken one, say.
+    pub program: Option<&'a Path>,
     /// What follows it.
     pub arguments: &'a [&'a str],
     /// What it reads on standard input.
@@ -46,12 +49,15 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// With no input, and a KVM in order.
     pub fn new(chapter: &'a str, arguments: &'a [&'a str]) -> Self {
-        Self { chapter, arguments, input: b"", fault: None }
+        Self { chapter, program: None, arguments, input: b"", fault: None }
     }
 
     /// The command, not yet started.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program(self.chapter));
+        let mut command = match self.program {
+            Some(program) => Command::new(program),
+            None => Command::new(program(self.chapter)),
+        };
         command.args(self.arguments).env("NO_COLOR", "1");
         if let Some(fault) = self.fault {
             set_fault(&mut command, fault);
@@ -91,8 +97,17 @@ impl fmt::Display for Run<'_> {
             write!(f, "KVM_FAULT={fault} ")?;
         }
         write!(f, "{}", self.chapter)?;
-        self.arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", quoted(argument)))
     }
+}
+
+/// An argument as a shell wants it.
+fn quoted(argument: &str) -> Cow<'_, str> {
+    let is_word = |c: char| c.is_alphanumeric() || "-_./:=,".contains(c);
+    if !argument.is_empty() && argument.chars().all(is_word) {
+        return argument.into();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''")).into()
 }
 
 /// What a finished program leaves behind.

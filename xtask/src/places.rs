@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 
 /// Directories beside the `debug` or `release` directory in which this program lies.
 pub struct Places {
+    /// The target directory.
+    pub target: PathBuf,
     /// `target/nest`: what the nest consists of.
     pub nest: PathBuf,
     /// `target/linux`: what the chapters boot. It is made when it is needed.
@@ -23,7 +25,11 @@ impl Places {
     }
 
     pub fn make(target: &Path) -> Result<Self> {
-        let places = Self { nest: target.join("nest"), linux: target.join("linux") };
+        let places = Self {
+            target: target.to_owned(),
+            nest: target.join("nest"),
+            linux: target.join("linux"),
+        };
         let nest = &places.nest;
         fs::create_dir_all(nest).with_context(|| {
             format!(

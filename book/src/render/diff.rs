@@ -68,7 +68,7 @@ fn rows(
         {
             rows.push(listing::gap());
         }
-        if let Some(note) = move_note(change, before.filter(|before| before.changes), chosen) {
+        if let Some(note) = move_note(change, file, before.filter(|it| it.changes), chosen) {
             rows.push(Row { kind: RowKind::Note, html: escape(&note), is_anchor: false });
         }
         if *line.item != *item {
@@ -101,7 +101,12 @@ fn is_head(line: &str) -> bool {
 }
 
 /// Said before the first line of a block that moved.
-fn move_note(change: &Change, before: Option<&Chosen>, chosen: &Chosen) -> Option<String> {
+fn move_note(
+    change: &Change,
+    here: &File,
+    before: Option<&Chosen>,
+    chosen: &Chosen,
+) -> Option<String> {
     if !chosen.changes {
         return None;
     }
@@ -121,6 +126,9 @@ fn move_note(change: &Change, before: Option<&Chosen>, chosen: &Chosen) -> Optio
     let number = |line: &Line| if what == "moved to" { line.new } else { line.old };
     let item = file.lines.iter().find(|line| number(line) == place.line);
     let item = item.map_or("", |line| &*line.item);
+    if *item == *chosen.line.item && file.path == here.path {
+        return Some("moved within this item".to_owned());
+    }
     let separator = if item.is_empty() { "" } else { ": " };
     Some(format!("{what} {}{separator}{item}", file.path.display()))
 }

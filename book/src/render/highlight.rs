@@ -7,7 +7,9 @@ use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet
 use super::escape;
 
 /// Scopes of Sublime's syntaxes and our classes; the first that fits the innermost scope counts.
-const CLASSES: [(&str, &str); 14] = [
+const CLASSES: [(&str, &str); 16] = [
+    ("markup.inserted", "a"),
+    ("markup.deleted", "r"),
     ("comment", "c"),
     ("string", "s"),
     ("constant.character", "s"),

@@ -6,6 +6,8 @@ use std::io::{self, Write, stderr};
 pub const SUCCESS: u8 = 0;
 /// The command line was wrong. `EX_USAGE` of `sysexits.h`.
 const USAGE: u8 = 64;
+/// The guest crashed. `EX_DATAERR` of `sysexits.h`: what we were given is not right.
+pub const CRASHED: u8 = 65;
 /// There is no usable KVM. `EX_UNAVAILABLE` of `sysexits.h`.
 const NO_USABLE_KVM: u8 = 69;
 /// Output could not be written. `EX_IOERR` of `sysexits.h`.

@@ -10,7 +10,7 @@ mod vm_exit;
 use std::io::{Write, stderr};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
 use kvm_ioctls::VcpuExit;
 use vm_memory::{Bytes, GuestAddress};
@@ -55,7 +55,10 @@ fn run(_options: &Options) -> Result<u8> {
     writeln!(err, "before:\n{}", vcpu.registers()?)?;
     match vcpu.run()? {
         exit @ VcpuExit::Hlt => writeln!(err, "1 exit: {}\n", describe(&exit))?,
-        exit => bail!("1 exit, and not the one we expected: {}", describe(&exit)),
+        exit => {
+            writeln!(err, "error: 1 exit, and not the one we expected: {}", describe(&exit))?;
+            return Ok(exit::CRASHED);
+        }
     }
     writeln!(err, "after:\n{}", vcpu.registers()?)?;
     Ok(exit::SUCCESS)

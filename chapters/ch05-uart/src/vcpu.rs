@@ -74,7 +74,7 @@ impl Vcpu {
                 let _ = writeln!(stderr(), "exit {}: {}", self.exits, describe(&exit));
             }
             match exit {
-                // More than one byte if the guest says `rep outsb`.
+                // More than one byte if the guest says `out %ax, %dx`.
                 VcpuExit::IoOut(uart::DATA, bytes) => console.print(bytes)?,
                 VcpuExit::Hlt => return Ok(Stop::Halted),
                 VcpuExit::InternalError => {

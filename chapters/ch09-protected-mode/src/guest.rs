@@ -29,7 +29,7 @@ pub enum GuestError {
     Empty { path: PathBuf },
     #[error("{path}: the image has at least {bytes} bytes, there is room for {bytes_max}")]
     TooLarge { path: PathBuf, bytes: u64, bytes_max: usize },
-    #[error("{guests} guests are too many: up to {vcpus} run side by side, a vCPU each")]
+    #[error("{guests} guests are too many: up to {vcpus} run side by side, a thread each")]
     TooMany { guests: usize, vcpus: usize },
 }
 

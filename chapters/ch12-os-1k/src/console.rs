@@ -33,7 +33,7 @@ pub struct Console<W> {
     is_idle: bool,
 }
 
-impl Console<Box<dyn Write + Send>> {
+impl Console<Box<dyn Write>> {
     /// The console of vCPU `id`. What is typed is for the first. A guest that is not alone has a
     /// `tag` for its lines. What is typed is also an `interrupt`.
     pub fn open(id: usize, tag: Option<String>, interrupt: EventFd, keyboard: bool) -> Self {

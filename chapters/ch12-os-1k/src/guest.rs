@@ -43,7 +43,7 @@ pub enum GuestError {
     BadElf { path: PathBuf, cause: anyhow::Error },
     #[error("--disk is for a guest that is alone, and an ELF file\n  os-1k is one")]
     NoUseForDisk,
-    #[error("{guests} guests are too many: up to {vcpus} run side by side, a vCPU each")]
+    #[error("{guests} guests are too many: up to {vcpus} run side by side, a thread each")]
     TooMany { guests: usize, vcpus: usize },
 }
 

@@ -45,7 +45,7 @@ pub enum GuestError {
     NoUseForDisk,
     #[error("--break is for guests in long mode: hello64, rust64")]
     NothingToBreak,
-    #[error("{guests} guests are too many: up to {vcpus} run side by side, a vCPU each")]
+    #[error("{guests} guests are too many: up to {vcpus} run side by side, a thread each")]
     TooMany { guests: usize, vcpus: usize },
 }
 

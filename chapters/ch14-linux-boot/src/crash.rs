@@ -13,7 +13,7 @@ const INSTRUCTION_BYTES_MAX: u64 = 15;
 /// The base of `CS` after a reset, and only then. SDM Vol. 3A, "First Instruction Executed".
 const RESET_CS_BASE: u64 = 0xffff_0000;
 
-/// The registers, and the bytes at `CS:RIP`. After I/O those are the `IN` or `OUT` itself: KVM
+/// The registers, and the bytes at `CS:RIP`. After port I/O those are the `IN` or `OUT` itself: KVM
 /// completes it only when the guest goes on.
 ///
 /// On AMD's CPUs, KVM resets the vCPU after a triple fault. Then `before` has to do, the registers

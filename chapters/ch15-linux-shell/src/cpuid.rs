@@ -25,7 +25,7 @@ pub fn of_vcpu(kvm: &Kvm, id: u8) -> Result<CpuId> {
                 // KVM has left here the id of the CPU that it happened to ask.
                 entry.ebx = entry.ebx & !(0xff << APIC_ID_SHIFT) | u32::from(id) << APIC_ID_SHIFT;
                 entry.ecx |= HYPERVISOR;
-                let has_deadline = u32::from(kvm.check_extension(Cap::TscDeadlineTimer));
+                let has_deadline = kvm.check_extension_int(Cap::TscDeadlineTimer) as u32;
                 entry.ecx |= has_deadline << TSC_DEADLINE_SHIFT;
             }
             leaf if TOPOLOGY.contains(&leaf) => entry.edx = id.into(),

@@ -216,7 +216,7 @@ impl Vcpu {
                 }
                 VcpuExit::MmioRead(_, bytes) if self.uart.is_some() => bytes.fill(NO_DEVICE),
                 VcpuExit::MmioWrite(..) if self.uart.is_some() => {}
-                // More than one byte if the guest says `rep outsb`.
+                // More than one byte if the guest says `out %ax, %dx`.
                 VcpuExit::IoOut(uart::DATA, bytes) => console.print(bytes)?,
                 VcpuExit::IoIn(uart::DATA, bytes) => bytes.fill_with(|| console.read()),
                 VcpuExit::IoIn(uart::LINE_STATUS, bytes) => {
