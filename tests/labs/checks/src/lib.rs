@@ -11,6 +11,7 @@ pub mod verdict;
 mod ch01;
 mod ch02;
 mod ch03;
+mod ch04;
 mod ch07;
 
 use std::any::Any;
@@ -31,6 +32,7 @@ const CHECKS: &[(&str, &[(&str, Check)])] = &[
     ("ch01", ch01::CHECKS),
     ("ch02", ch02::CHECKS),
     ("ch03", ch03::CHECKS),
+    ("ch04", ch04::CHECKS),
     ("ch07", ch07::CHECKS),
 ];
 
