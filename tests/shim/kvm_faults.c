@@ -7,6 +7,8 @@
  *   KVM_FAULT=cpuid:FILE            KVM_GET_SUPPORTED_CPUID answers with the kvm_cpuid_entry2 in it
  *   KVM_FAULT=exit:REASON:DETAIL    KVM_RUN ends with that reason, DETAIL in its first 64 bits
  *   KVM_FAULT=ioctl:REQUEST:ERRNO   that request fails
+ *   KVM_FAULT=slots:FILE            no fault: when the program ends, FILE has each memory slot, as a
+ *                                   kvm_userspace_memory_region and the memory behind it
  *
  * Numbers as strtoull reads them. With no KVM_FAULT, or with another, nothing is changed. */
 #define _GNU_SOURCE
@@ -15,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -63,6 +66,51 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
         if (fd >= 0 && fd == vcpu_fd)
                 run = mapping;
         return mapping;
+}
+
+#define SLOTS_MAX 16
+
+static struct kvm_userspace_memory_region slots[SLOTS_MAX];
+static int slot_count;
+
+/* A slot as KVM has it from now on. KVM API document, 4.35. */
+static void note_slot(const struct kvm_userspace_memory_region *region)
+{
+        int i = 0;
+
+        while (i < slot_count && slots[i].slot != region->slot)
+                i++;
+        if (i == SLOTS_MAX)
+                return;
+        slots[i] = *region;
+        if (i == slot_count)
+                slot_count++;
+}
+
+/* What is to be written when the program ends has to be there until then. */
+int munmap(void *address, size_t length)
+{
+        static int (*real)(void *, size_t);
+
+        if (fault("slots"))
+                return 0;
+        if (!real)
+                real = dlsym(RTLD_NEXT, "munmap");
+        return real(address, length);
+}
+
+__attribute__((destructor)) static void write_slots(void)
+{
+        const char *path = fault("slots");
+        FILE *file = path ? fopen(path, "w") : NULL;
+
+        if (!file)
+                return;
+        for (int i = 0; i < slot_count; i++) {
+                fwrite(&slots[i], sizeof(slots[i]), 1, file);
+                fwrite((void *)slots[i].userspace_addr, slots[i].memory_size, 1, file);
+        }
+        fclose(file);
 }
 
 /* KVM_GET_SUPPORTED_CPUID with the entries of a file. KVM API document, 4.46. */
@@ -120,6 +168,8 @@ int ioctl(int fd, unsigned long request, ...)
         if (!real)
                 real = dlsym(RTLD_NEXT, "ioctl");
         result = real(fd, request, argument);
+        if (request == KVM_SET_USER_MEMORY_REGION && result == 0)
+                note_slot(argument);
         if (request == KVM_CREATE_VCPU)
                 vcpu_fd = result;
         return result;

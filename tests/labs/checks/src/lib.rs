@@ -9,6 +9,9 @@ pub mod terminal;
 pub mod verdict;
 
 mod ch01;
+mod ch02;
+mod ch03;
+mod ch04;
 mod ch07;
 
 use std::any::Any;
@@ -25,7 +28,13 @@ use crate::verdict::Stop;
 type Check = fn(&mut Answer) -> Result<(), Stop>;
 
 /// The checks of each lab, by the chapter's number and then by the task's id.
-const CHECKS: &[(&str, &[(&str, Check)])] = &[("ch01", ch01::CHECKS), ("ch07", ch07::CHECKS)];
+const CHECKS: &[(&str, &[(&str, Check)])] = &[
+    ("ch01", ch01::CHECKS),
+    ("ch02", ch02::CHECKS),
+    ("ch03", ch03::CHECKS),
+    ("ch04", ch04::CHECKS),
+    ("ch07", ch07::CHECKS),
+];
 
 /// Checks an answer.
 pub fn check(job: &Job) -> Outcome {
