@@ -10,6 +10,7 @@ pub mod verdict;
 
 mod ch01;
 mod ch05;
+mod ch06;
 mod ch07;
 
 use std::any::Any;
@@ -26,8 +27,12 @@ use crate::verdict::Stop;
 type Check = fn(&mut Answer) -> Result<(), Stop>;
 
 /// The checks of each lab, by the chapter's number and then by the task's id.
-const CHECKS: &[(&str, &[(&str, Check)])] =
-    &[("ch01", ch01::CHECKS), ("ch05", ch05::CHECKS), ("ch07", ch07::CHECKS)];
+const CHECKS: &[(&str, &[(&str, Check)])] = &[
+    ("ch01", ch01::CHECKS),
+    ("ch05", ch05::CHECKS),
+    ("ch06", ch06::CHECKS),
+    ("ch07", ch07::CHECKS),
+];
 
 /// Checks an answer.
 pub fn check(job: &Job) -> Outcome {
