@@ -12,6 +12,8 @@ mod ch01;
 mod ch02;
 mod ch03;
 mod ch04;
+mod ch05;
+mod ch06;
 mod ch07;
 
 use std::any::Any;
@@ -33,6 +35,8 @@ const CHECKS: &[(&str, &[(&str, Check)])] = &[
     ("ch02", ch02::CHECKS),
     ("ch03", ch03::CHECKS),
     ("ch04", ch04::CHECKS),
+    ("ch05", ch05::CHECKS),
+    ("ch06", ch06::CHECKS),
     ("ch07", ch07::CHECKS),
 ];
 

@@ -34,8 +34,9 @@ impl Terminal {
     pub fn start(script: &Script) -> Result<Self> {
         let Script { job, arguments, rows, columns } = script;
         let mut shell = Command::new("sh");
-        // The size is set from within, before the program can ask for it.
-        let size = format!(r#"stty rows {rows} cols {columns}; "$@"; echo "status=$?""#);
+        // The size is set from within, before the program can ask for it. Ctrl-C is for the program.
+        let size =
+            format!(r#"trap : INT; stty rows {rows} cols {columns}; "$@"; echo "status=$?""#);
         shell.args(["-c", &size, "sh"]).arg(&job.program).args(arguments);
         shell.envs(job.environment.iter().map(|(name, value)| (name, value)));
         shell.env("TERM", "xterm-256color").env("NO_COLOR", "1");
