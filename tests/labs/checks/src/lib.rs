@@ -10,6 +10,7 @@ pub mod verdict;
 
 mod ch01;
 mod ch07;
+mod ch13;
 
 use std::any::Any;
 use std::io;
@@ -25,7 +26,8 @@ use crate::verdict::Stop;
 type Check = fn(&mut Answer) -> Result<(), Stop>;
 
 /// The checks of each lab, by the chapter's number and then by the task's id.
-const CHECKS: &[(&str, &[(&str, Check)])] = &[("ch01", ch01::CHECKS), ("ch07", ch07::CHECKS)];
+const CHECKS: &[(&str, &[(&str, Check)])] =
+    &[("ch01", ch01::CHECKS), ("ch07", ch07::CHECKS), ("ch13", ch13::CHECKS)];
 
 /// Checks an answer.
 pub fn check(job: &Job) -> Outcome {
