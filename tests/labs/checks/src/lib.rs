@@ -11,6 +11,7 @@ pub mod verdict;
 mod ch01;
 mod ch07;
 mod ch13;
+mod ch14;
 
 use std::any::Any;
 use std::io;
@@ -26,8 +27,12 @@ use crate::verdict::Stop;
 type Check = fn(&mut Answer) -> Result<(), Stop>;
 
 /// The checks of each lab, by the chapter's number and then by the task's id.
-const CHECKS: &[(&str, &[(&str, Check)])] =
-    &[("ch01", ch01::CHECKS), ("ch07", ch07::CHECKS), ("ch13", ch13::CHECKS)];
+const CHECKS: &[(&str, &[(&str, Check)])] = &[
+    ("ch01", ch01::CHECKS),
+    ("ch07", ch07::CHECKS),
+    ("ch13", ch13::CHECKS),
+    ("ch14", ch14::CHECKS),
+];
 
 /// Checks an answer.
 pub fn check(job: &Job) -> Outcome {
