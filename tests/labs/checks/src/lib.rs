@@ -15,6 +15,8 @@ mod ch04;
 mod ch05;
 mod ch06;
 mod ch07;
+mod ch13;
+mod ch14;
 
 use std::any::Any;
 use std::io;
@@ -38,6 +40,8 @@ const CHECKS: &[(&str, &[(&str, Check)])] = &[
     ("ch05", ch05::CHECKS),
     ("ch06", ch06::CHECKS),
     ("ch07", ch07::CHECKS),
+    ("ch13", ch13::CHECKS),
+    ("ch14", ch14::CHECKS),
 ];
 
 /// Checks an answer.

@@ -179,6 +179,11 @@ impl Ran {
         String::from_utf8_lossy(&self.finished.stdout).into_owned()
     }
 
+    /// The same, for what is no text.
+    pub fn stdout_bytes(&self) -> &[u8] {
+        &self.finished.stdout
+    }
+
     /// What it printed on standard error, for a check of its own.
     pub fn stderr_text(&self) -> String {
         String::from_utf8_lossy(&self.finished.stderr).into_owned()
