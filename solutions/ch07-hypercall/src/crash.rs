@@ -10,7 +10,7 @@ const INSTRUCTION_BYTES_MAX: usize = 15;
 /// Where a CPU starts after a reset, `CS` base plus `IP`. SDM Vol. 3A, "First Instruction Executed".
 const RESET_VECTOR: u64 = 0xffff_fff0;
 
-/// The registers, and the bytes at `CS:RIP`. After I/O those are the `IN` or `OUT` itself: KVM
+/// The registers, and the bytes at `CS:RIP`. After port I/O those are the `IN` or `OUT` itself: KVM
 /// completes it only when the guest goes on.
 pub fn report(registers: &Registers, memory: &GuestMemoryMmap) -> String {
     let next = registers.special.cs.base.wrapping_add(registers.general.rip);

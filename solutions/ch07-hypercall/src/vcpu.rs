@@ -91,7 +91,7 @@ impl Vcpu {
                 let _ = writeln!(stderr(), "exit {}: {}", self.statistics.total(), describe(&exit));
             }
             match exit {
-                // More than one byte if the guest says `rep outsb`.
+                // More than one byte if the guest says `out %ax, %dx`.
                 VcpuExit::IoOut(uart::DATA, bytes) => console.print(bytes)?,
                 VcpuExit::IoIn(uart::DATA, bytes) => bytes.fill_with(|| console.read()),
                 VcpuExit::IoIn(uart::LINE_STATUS, bytes) => {
