@@ -115,6 +115,8 @@ fn chosen<'a>(
         let unknown = checkout.chapters.iter().filter(|chapter| labs.find(chapter).is_none());
         let unknown = unknown.filter(|chapter| !labs.missing.contains(chapter));
         failures.extend(unknown.map(|chapter| format!("{chapter}: it has no lab")));
+        let strays = wrong::strays(&checkout.root, labs)?;
+        failures.extend(strays.iter().map(|it| format!("tests/labs/wrong/{it}: of no lab")));
         return Ok(labs.labs.iter().collect());
     }
     let find = |spelling: &String| {

@@ -110,6 +110,7 @@ fn readme(root: &Path, lab: &Lab) -> Result<String> {
     let path = root.join("book/pages").join(&lab.chapter).with_extension("md");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let section = page::section(&text).context("the page has no section on the lab")?;
+    let section = without_links_to_pages(section);
     let chapter = &lab.chapter;
     let number = lab.number();
     let folders: String = lab.folders.iter().map(|folder| format!(" and in `{folder}`")).collect();
@@ -130,6 +131,23 @@ fn readme(root: &Path, lab: &Lab) -> Result<String> {
          Where `/dev/kvm` is missing or lacks something, the first of these fetches what it needs to \
          run in an emulated machine, and says so.\n"
     ))
+}
+
+/// A link to another page of the book leads nowhere here: its text has to do.
+fn without_links_to_pages(section: &str) -> String {
+    let mut text = String::new();
+    let mut rest = section;
+    while let Some((before, link)) = rest.split_once("](") {
+        let Some((target, after)) = link.split_once(')') else { break };
+        match before.rsplit_once('[') {
+            Some((start, words)) if !target.contains("://") => {
+                text += &format!("{start}{words} (in the book)");
+            }
+            _ => text += &format!("{before}]({target})"),
+        }
+        rest = after;
+    }
+    text + rest
 }
 
 fn make_empty(directory: &Path) -> Result<()> {
@@ -175,5 +193,20 @@ fn settle(directory: &Path) {
         && git(&["commit", "--quiet", "--no-verify", "--message", "Begin the lab"]);
     if !begun {
         eprintln!("git: no repository was made in {}; the lab does without", directory.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_within_the_book_become_words() {
+        let text =
+            "See the [lab of chapter 4](ch04-exits.md#lab), [cpio](https://x.org/a) and [a] (b).";
+        assert_eq!(
+            without_links_to_pages(text),
+            "See the lab of chapter 4 (in the book), [cpio](https://x.org/a) and [a] (b)."
+        );
     }
 }

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use labs::Lab;
+use labs::{Lab, Labs};
 use variants::{Header, Patch};
 
 /// A wrong answer to a lab.
@@ -47,6 +47,25 @@ pub fn read(checkout: &Path, lab: &Lab) -> Result<Vec<WrongAnswer>> {
     }
     answers.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(answers)
+}
+
+/// The files among the wrong answers that belong to no lab.
+pub fn strays(checkout: &Path, labs: &Labs) -> Result<Vec<String>> {
+    let folder = checkout.join("tests/labs/wrong");
+    let mut strays = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let name = entry.with_context(|| folder.display().to_string())?.file_name();
+        let name = name.to_string_lossy().into_owned();
+        let is_of = |lab: &Lab| {
+            let rest = name.strip_prefix(lab.number()).and_then(|rest| rest.strip_prefix('_'));
+            rest.is_some_and(|rest| rest.ends_with(".patch"))
+        };
+        // An editor's own files begin with a dot.
+        if !name.starts_with('.') && !labs.labs.iter().any(is_of) {
+            strays.push(name);
+        }
+    }
+    Ok(strays)
 }
 
 fn answer(name: &str, mut header: Header, patch: Patch, lab: &Lab) -> Result<WrongAnswer> {
