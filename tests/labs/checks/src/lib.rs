@@ -5,6 +5,7 @@ pub mod answer;
 pub mod difference;
 pub mod guest;
 pub mod ran;
+pub mod screen;
 pub mod terminal;
 pub mod verdict;
 
@@ -12,6 +13,7 @@ mod ch01;
 mod ch05;
 mod ch06;
 mod ch07;
+mod ch08;
 
 use std::any::Any;
 use std::io;
@@ -32,6 +34,7 @@ const CHECKS: &[(&str, &[(&str, Check)])] = &[
     ("ch05", ch05::CHECKS),
     ("ch06", ch06::CHECKS),
     ("ch07", ch07::CHECKS),
+    ("ch08", ch08::CHECKS),
 ];
 
 /// Checks an answer.
