@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::prelude::CrosstermBackend;
 use ratatui::style::{Color, Style};
 use ratatui::text::Line;
@@ -73,7 +73,9 @@ pub fn show(panes: &[Pane], is_running: impl Fn() -> bool) -> io::Result<()> {
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
     let mut draw = || {
         if terminal::take_stopped() {
-            terminal.clear()?;
+            // `clear` would ask the terminal for the cursor, and the guest would get the answer.
+            let size = terminal.size()?;
+            terminal.resize(Rect::from((Position::ORIGIN, size)))?;
         }
         // Looks at the window's size each time, and writes only what has changed.
         terminal.draw(|frame| draw_panes(frame, panes))?;

@@ -24,6 +24,9 @@ const ENDED: &str = "ended with status ";
 /// Ways back from the alternate screen.
 const LEAVE: [&[u8]; 2] = [b"\x1b[?1049l", b"\x1b[?47l"];
 
+/// The question where the cursor is. ECMA-48, 8.3.35, "DSR".
+const WHERE: &[u8] = b"\x1b[6n";
+
 /// What is to be run on a terminal of which size.
 pub struct Script<'a> {
     /// The program's arguments. It runs in the folder for files: names are short there.
@@ -183,11 +186,66 @@ impl Screen {
     fn receive(&mut self, deadline: Instant) -> std::result::Result<(), RecvTimeoutError> {
         let bytes = self.output.recv_timeout(deadline.saturating_duration_since(Instant::now()))?;
         self.parser.process(&bytes);
+        let known = self.sent.len().saturating_sub(WHERE.len() - 1);
         self.sent.extend(bytes);
+        // A terminal that is asked answers as if somebody typed.
+        for _ in self.sent[known..].windows(WHERE.len()).filter(|bytes| *bytes == WHERE) {
+            let (row, column) = self.parser.screen().cursor_position();
+            let answer = format!("\x1b[{};{}R", row + 1, column + 1);
+            // If the program is gone, nobody wants to know.
+            let _ = self.terminal.write_all(answer.as_bytes());
+        }
         Ok(())
     }
 }
 
 fn nonzero(number: u16) -> NonZeroU16 {
     NonZeroU16::new(number).unwrap_or(NonZeroU16::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::tests::job;
+
+    /// Draws, waits for a line, and goes back.
+    const PROGRAM: &str = r"printf '\033[?1049h\033[2;3Hdrawn'
+read line
+printf '\033[?1049l'; echo got $line $(stty size); exit 3";
+
+    fn row(screen: &vt100::Screen, row: usize) -> String {
+        screen.rows(0, screen.size().1.get()).nth(row).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_drawn_is_seen_and_what_follows_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let (job, _) = job(folder.path(), PROGRAM);
+        let answer = Answer::new(&job, "x").unwrap();
+        let script = Script { arguments: &["a"], redirections: "", size: (10, 40) };
+        let mut screen = Screen::start(&answer, &script).unwrap();
+        let is_drawn = |screen: &vt100::Screen| match &*row(screen, 1) {
+            "  drawn" if screen.alternate_screen() => Ok(()),
+            other => Err(format!("not drawn: {other:?}")),
+        };
+        screen.await_frame(is_drawn).unwrap();
+        screen.stays(Duration::from_millis(50)).unwrap();
+        screen.resize((12, 34)).unwrap();
+        screen.type_keys("keys\n").unwrap();
+        assert_eq!(screen.await_status(3).unwrap(), "got keys 12 34\n");
+        let Err(Stop::Failed(why)) = screen.await_frame(is_drawn) else { panic!() };
+        assert!(why.contains("$ cargo run -p ch00-x -- a "), "{why}");
+        assert!(why.contains("10 rows and 40 columns)\n(then 12 rows and 34 columns)\n"), "{why}");
+        assert!(why.contains("it is no longer there: not drawn"), "{why}");
+    }
+
+    #[test]
+    fn a_terminal_that_is_not_restored_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (job, _) = job(folder.path(), r"printf '\033[?1049h\033[?1049l'; stty -icanon");
+        let answer = Answer::new(&job, "x").unwrap();
+        let script = Script { arguments: &[], redirections: "", size: (10, 40) };
+        let mut screen = Screen::start(&answer, &script).unwrap();
+        assert_eq!(screen.await_status(0).unwrap(), "the settings were not restored\n");
+    }
 }
