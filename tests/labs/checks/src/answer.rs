@@ -53,6 +53,11 @@ impl<'a> Answer<'a> {
         Ok(path)
     }
 
+    /// What is to be checked, and how.
+    pub fn job(&self) -> &Job {
+        self.job
+    }
+
     /// A path at which the check or the program may write.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.job.scratch.join(name)

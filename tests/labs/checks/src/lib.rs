@@ -5,6 +5,7 @@ pub mod answer;
 pub mod difference;
 pub mod guest;
 pub mod ran;
+pub mod screen;
 pub mod terminal;
 pub mod verdict;
 
@@ -15,6 +16,7 @@ mod ch04;
 mod ch05;
 mod ch06;
 mod ch07;
+mod ch08;
 mod ch13;
 mod ch14;
 
@@ -40,6 +42,7 @@ const CHECKS: &[(&str, &[(&str, Check)])] = &[
     ("ch05", ch05::CHECKS),
     ("ch06", ch06::CHECKS),
     ("ch07", ch07::CHECKS),
+    ("ch08", ch08::CHECKS),
     ("ch13", ch13::CHECKS),
     ("ch14", ch14::CHECKS),
 ];
