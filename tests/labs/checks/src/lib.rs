@@ -10,6 +10,9 @@ pub mod verdict;
 
 mod ch01;
 mod ch07;
+mod ch09;
+mod ch10;
+mod ch11;
 
 use std::any::Any;
 use std::io;
@@ -25,7 +28,13 @@ use crate::verdict::Stop;
 type Check = fn(&mut Answer) -> Result<(), Stop>;
 
 /// The checks of each lab, by the chapter's number and then by the task's id.
-const CHECKS: &[(&str, &[(&str, Check)])] = &[("ch01", ch01::CHECKS), ("ch07", ch07::CHECKS)];
+const CHECKS: &[(&str, &[(&str, Check)])] = &[
+    ("ch01", ch01::CHECKS),
+    ("ch07", ch07::CHECKS),
+    ("ch09", ch09::CHECKS),
+    ("ch10", ch10::CHECKS),
+    ("ch11", ch11::CHECKS),
+];
 
 /// Checks an answer.
 pub fn check(job: &Job) -> Outcome {
