@@ -10,7 +10,7 @@ pub const DATA: u16 = 0x71;
 /// The other bit of the index switches non-maskable interrupts off, of which we have none.
 const INDEX_BITS: u8 = 0x7f;
 
-/// The registers, and the values of those that have no time in them.
+/// The registers that we have.
 const SECONDS: u8 = 0x00;
 const MINUTES: u8 = 0x02;
 const HOURS: u8 = 0x04;
@@ -18,12 +18,9 @@ const DAY_OF_WEEK: u8 = 0x06;
 const DAY: u8 = 0x07;
 const MONTH: u8 = 0x08;
 const YEAR: u8 = 0x09;
-/// A crystal of 32768 Hz, and a slow square wave; no update is in progress.
-const STATUS_A: (u8, u8) = (0x0a, 0x26);
-/// BCD, 24 hours, no interrupts.
-const STATUS_B: (u8, u8) = (0x0b, 0x02);
-/// The battery is good.
-const STATUS_D: (u8, u8) = (0x0d, 0x80);
+const STATUS_A: u8 = 0x0a;
+const STATUS_B: u8 = 0x0b;
+const STATUS_D: u8 = 0x0d;
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 /// 1 January 1970 was a Thursday; Sunday is 0 here.
@@ -55,21 +52,24 @@ fn now() -> u64 {
 fn register(number: u8, time: u64) -> u8 {
     let days = time / DAY_SECONDS;
     let (year, month, day) = date(days);
-    let value = match number {
-        SECONDS => time % 60,
-        MINUTES => time / 60 % 60,
-        HOURS => time / 3600 % 24,
-        DAY_OF_WEEK => (days + FIRST_DAY_OF_WEEK) % 7 + 1,
-        DAY => day,
-        MONTH => month,
-        YEAR => year % 100,
-        _ => {
-            let fixed =
-                [STATUS_A, STATUS_B, STATUS_D].into_iter().find(|(fixed, _)| *fixed == number);
-            return fixed.map_or(0, |(_, value)| value);
-        }
-    };
-    (value / 10 << 4 | value % 10) as u8 // BCD: a decimal digit in each half
+    match number {
+        SECONDS => bcd(time % 60),
+        MINUTES => bcd(time / 60 % 60),
+        HOURS => bcd(time / 3600 % 24),
+        DAY_OF_WEEK => bcd((days + FIRST_DAY_OF_WEEK) % 7 + 1),
+        DAY => bcd(day),
+        MONTH => bcd(month),
+        YEAR => bcd(year % 100),
+        STATUS_A => 0x26, // a crystal of 32768 Hz, a slow square wave, no update in progress
+        STATUS_B => 0x02, // BCD, 24 hours, no interrupts
+        STATUS_D => 0x80, // the battery is good
+        _ => 0,
+    }
+}
+
+/// A decimal digit in each half.
+fn bcd(value: u64) -> u8 {
+    (16 * (value / 10) + value % 10) as u8
 }
 
 /// Year, month and day, so many days after 1 January 1970.
@@ -86,7 +86,8 @@ fn date(mut days: u64) -> (u64, u64, u64) {
 }
 
 fn days_of(month: u64, year: u64) -> u64 {
-    let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap_year =
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
         2 if is_leap_year => 29,
         2 => 28,
