@@ -17,6 +17,9 @@ mod ch05;
 mod ch06;
 mod ch07;
 mod ch08;
+mod ch09;
+mod ch10;
+mod ch11;
 mod ch13;
 mod ch14;
 
@@ -43,6 +46,9 @@ const CHECKS: &[(&str, &[(&str, Check)])] = &[
     ("ch06", ch06::CHECKS),
     ("ch07", ch07::CHECKS),
     ("ch08", ch08::CHECKS),
+    ("ch09", ch09::CHECKS),
+    ("ch10", ch10::CHECKS),
+    ("ch11", ch11::CHECKS),
     ("ch13", ch13::CHECKS),
     ("ch14", ch14::CHECKS),
 ];
