@@ -1,12 +1,9 @@
 //! The answer's program on a terminal.
 
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use labs::protocol::Job;
 use rexpect::session::{PtySession, spawn_command};
-use vt100::{Parser, Screen};
 
 use crate::ran::shown;
 use crate::verdict::{Result, Stop, fail};
@@ -30,8 +27,6 @@ pub struct Script<'a> {
 pub struct Terminal {
     session: PtySession,
     line: String,
-    /// What a terminal would show. It sees what [`Terminal::await_screen`] reads, and nothing else.
-    screen: Parser,
 }
 
 impl Terminal {
@@ -52,7 +47,7 @@ impl Terminal {
         let line = format!("$ {}    (on a terminal)", shown(&job.command, arguments));
         let session = spawn_command(shell, Some(PATIENCE_MS))
             .map_err(|error| Stop::Broken(format!("a terminal: {error}")))?;
-        Ok(Self { session, line, screen: Parser::new(*rows, *columns, 0) })
+        Ok(Self { session, line })
     }
 
     /// Waits until it shows this, and gives what it showed before.
@@ -60,40 +55,6 @@ impl Terminal {
         self.session
             .exp_string(text)
             .or_else(|error| fail(format!("{}\nno {text:?} on the terminal: {error}", self.line)))
-    }
-
-    /// Waits until the screen, as one would see it, is like this. `what` says it in words. A check
-    /// that looks at the screen looks at nothing else, until the program leaves its alternate screen.
-    pub fn await_screen(&mut self, what: &str, is_it: impl Fn(&Screen) -> bool) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_millis(PATIENCE_MS);
-        loop {
-            // rexpect makes a character of each byte, whatever the encoding.
-            while let Some(byte) = self.session.try_read() {
-                self.screen.process(&[byte as u32 as u8]);
-            }
-            if is_it(self.screen.screen()) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let rows = self.screen.screen().rows(0, u16::MAX);
-                let rows: String = rows.map(|row| format!("\n  | {}", row.trim_end())).collect();
-                return fail(format!("{}\nthe screen does not show {what}:{rows}", self.line));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Makes the terminal this large, as somebody does who pulls at its corner.
-    pub fn resize(&mut self, (rows, columns): (u16, u16)) -> Result<()> {
-        let terminal = self.session.process().get_file_handle();
-        let terminal = terminal.map_err(|error| Stop::Broken(format!("a terminal: {error}")))?;
-        let size = ["rows", &rows.to_string(), "cols", &columns.to_string()];
-        let status = Command::new("stty").args(size).stdin(terminal).status()?;
-        if !status.success() {
-            return Err(Stop::Broken(format!("stty: {status}")));
-        }
-        self.screen.screen_mut().set_size(rows, columns);
-        Ok(())
     }
 
     /// Types keys.
@@ -140,22 +101,5 @@ mod tests {
         assert!(terminal.await_status(3).unwrap().contains("got keys\r\n"));
         let Err(Stop::Failed(why)) = terminal.await_text("nothing like it") else { panic!() };
         assert!(why.starts_with("$ cargo run -p ch00-x -- a    (on a terminal)\n"), "{why}");
-    }
-
-    #[test]
-    fn the_screen_is_what_one_would_see_at_any_size() {
-        let folder = tempfile::tempdir().unwrap();
-        let script = r"trap 'stty size' WINCH; printf 'wrong\r\033[2;5Hright \342\224\202'; \
-            while ! read line; do :; done; stty size";
-        let (job, _) = job(folder.path(), script);
-        let mut terminal = Answer::new(&job, "x").unwrap().terminal([""; 0], (10, 40)).unwrap();
-        let second = |row: &str| {
-            let row = row.to_owned();
-            move |screen: &Screen| screen.rows(0, 40).nth(1).is_some_and(|it| it == row)
-        };
-        terminal.await_screen("a bar", second("    right \u{2502}")).unwrap();
-        terminal.resize((12, 30)).unwrap();
-        terminal.type_keys("\r").unwrap();
-        terminal.await_screen("its size", |screen| screen.contents().contains("12 30")).unwrap();
     }
 }
