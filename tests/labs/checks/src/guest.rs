@@ -1,6 +1,6 @@
 //! Guests that are made for one check.
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -111,8 +111,11 @@ impl Answer<'_> {
 
 /// Copies a file whole or not at all.
 fn keep(image: &Path, kept: &Path) -> Result<()> {
-    let unfinished = kept.with_extension(std::process::id().to_string());
+    // Beside the image, for nobody else writes there: the same process id is in use in another nest.
+    let unfinished = image.with_extension("kept");
     fs::copy(image, &unfinished)?;
+    // A nest writes late: to others, the file would be there and empty.
+    File::open(&unfinished)?.sync_all()?;
     Ok(fs::rename(&unfinished, kept)?)
 }
 
