@@ -10,8 +10,10 @@ pub mod verdict;
 
 mod ch01;
 mod ch07;
+mod ch12;
 mod ch13;
 mod ch14;
+mod ch15;
 
 use std::any::Any;
 use std::io;
@@ -30,8 +32,10 @@ type Check = fn(&mut Answer) -> Result<(), Stop>;
 const CHECKS: &[(&str, &[(&str, Check)])] = &[
     ("ch01", ch01::CHECKS),
     ("ch07", ch07::CHECKS),
+    ("ch12", ch12::CHECKS),
     ("ch13", ch13::CHECKS),
     ("ch14", ch14::CHECKS),
+    ("ch15", ch15::CHECKS),
 ];
 
 /// Checks an answer.
