@@ -10,7 +10,7 @@ use labs::protocol::Job;
 
 use crate::ran::Run;
 use crate::terminal::{Script, Terminal};
-use crate::verdict::Result;
+use crate::verdict::{Result, Stop};
 
 /// The answer whose task is checked.
 pub struct Answer<'a> {
@@ -61,6 +61,13 @@ impl<'a> Answer<'a> {
     /// A path at which the check or the program may write.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.job.scratch.join(name)
+    }
+
+    /// What the program finds in its environment: a file to boot, say.
+    pub fn environment(&self, name: &str) -> Result<&str> {
+        let found = self.job.environment.iter().find(|(other, _)| other == name);
+        let missing = || Stop::Broken(format!("{name} is not in the program's environment"));
+        found.map(|(_, value)| value.as_str()).ok_or_else(missing)
     }
 
     /// A file of the answer's package.

@@ -20,8 +20,10 @@ mod ch08;
 mod ch09;
 mod ch10;
 mod ch11;
+mod ch12;
 mod ch13;
 mod ch14;
+mod ch15;
 
 use std::any::Any;
 use std::io;
@@ -49,8 +51,10 @@ const CHECKS: &[(&str, &[(&str, Check)])] = &[
     ("ch09", ch09::CHECKS),
     ("ch10", ch10::CHECKS),
     ("ch11", ch11::CHECKS),
+    ("ch12", ch12::CHECKS),
     ("ch13", ch13::CHECKS),
     ("ch14", ch14::CHECKS),
+    ("ch15", ch15::CHECKS),
 ];
 
 /// Checks an answer.
