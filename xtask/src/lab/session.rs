@@ -79,7 +79,7 @@ struct Session {
 
 impl Session {
     fn start(checkout: &Path, checks: &Path) -> Result<Self> {
-        let xtask = std::env::current_exe().context("cannot find out where xtask is")?;
+        let xtask = crate::places::this_program()?;
         let mut child = Command::new(&xtask)
             .arg("run")
             .arg(checks)
