@@ -95,8 +95,9 @@ pub fn case(seed: u64, chapter: &Chapter, number: u64, kernel_bytes: Option<usiz
             images.push(Image { role: Role::Disk, contents: Contents::Bytes(disk(rng)) });
         }
         if mode == Mode::Long && rng.u8(..16) == 0 {
-            let mistakes = ["lma", "pae", "cs", "sse"];
-            options.extend(["--break".to_owned(), mistakes[rng.usize(..4)].to_owned()]);
+            // Of the others KVM itself refuses the registers: that is status 69.
+            let mistakes = ["cs", "sse"];
+            options.extend(["--break".to_owned(), mistakes[rng.usize(..2)].to_owned()]);
         }
     }
     if rng.u8(..12) == 0 {

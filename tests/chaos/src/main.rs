@@ -37,8 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(6);
 struct Options {
     seed: u64,
     seconds: u64,
-    /// Where in the sequence of runs to begin, and where not to end before.
+    /// Where in the sequence of runs to begin.
     first: u64,
+    /// How many runs each chapter has at least.
     least: u64,
     chapters: Vec<&'static Chapter>,
     /// Where cases are kept.
@@ -140,7 +141,8 @@ fn at_random(options: &Options, mut bench: Bench) -> io::Result<bool> {
     let start = Instant::now();
     let mut found: Vec<(String, Broken)> = Vec::new();
     let mut index = options.first;
-    while start.elapsed().as_secs() < options.seconds || index < options.least {
+    let least = options.least * options.chapters.len() as u64;
+    while start.elapsed().as_secs() < options.seconds || index < least {
         let (chapter, number) = place(options, index);
         say(&["begin", &index.to_string(), chapter.name, &number.to_string()])?;
         let case = case_at(options, index, kernel_bytes);
