@@ -74,8 +74,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         chapters: options.chapter.clone(),
         time: Duration::from_secs(options.seconds),
         first: 0,
-        least: RUNS_MIN
-            * if options.chapter.is_empty() { CHAPTERS } else { options.chapter.len() as u64 },
+        least: RUNS_MIN,
     };
     let mut figures = Figures::default();
     let deaths_folder = places.target.join("chaos");
