@@ -98,25 +98,6 @@ pub enum Contents {
     Patched(Vec<(usize, Vec<u8>)>),
 }
 
-impl Contents {
-    /// All its bytes; `kernel` is the one to patch.
-    pub fn bytes(&self, kernel: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Bytes(bytes) => bytes.clone(),
-            Self::Patched(patches) => {
-                let mut bytes = kernel.to_vec();
-                for (offset, patch) in patches {
-                    // A kernel of another version may be shorter.
-                    for (byte, new) in bytes.iter_mut().skip(*offset).zip(patch) {
-                        *byte = *new;
-                    }
-                }
-                bytes
-            }
-        }
-    }
-}
-
 impl Case {
     /// Whether it needs the kernel that the chapters boot.
     pub fn patches_kernel(&self) -> bool {
@@ -315,11 +296,5 @@ mod tests {
             assert!(error.contains(why) && error.starts_with("line "), "{error}");
         }
         assert!(Case::parse("options: x\n").unwrap_err().contains("which chapter"));
-    }
-
-    #[test]
-    fn a_patched_kernel_is_the_kernel_with_patches() {
-        let patched = Contents::Patched(vec![(1, vec![7, 8]), (3, vec![9, 9])]);
-        assert_eq!(patched.bytes(&[1, 2, 3, 4]), [1, 7, 8, 9]);
     }
 }

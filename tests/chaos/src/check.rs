@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use crate::case::{Case, Role};
+use crate::case::{Case, Contents, Role};
 use crate::process::{self, Finished, Limits};
 use crate::verdict::{Broken, How, judge};
 
@@ -60,27 +61,39 @@ impl Bench {
         self.kernel.as_ref().map(length).transpose()
     }
 
+    /// Writes what is in an image. Not by way of our memory: what this process had at any time counts
+    /// for the programs that it starts.
+    fn fill(&self, mut file: &File, contents: &Contents) -> io::Result<()> {
+        let patches = match contents {
+            Contents::Bytes(bytes) => return file.write_all(bytes),
+            Contents::Patched(patches) => patches,
+        };
+        let Some(path) = &self.kernel else {
+            return Err(io::Error::other(format!(
+                "the case patches a kernel, and {KERNEL_VARIABLE} names none"
+            )));
+        };
+        let mut kernel = File::open(path).map_err(|error| named(path, error))?;
+        let length = io::copy(&mut kernel, &mut file)?;
+        // A kernel of another version may be shorter.
+        for (offset, bytes) in patches.iter().filter(|(offset, _)| (*offset as u64) < length) {
+            file.write_all_at(bytes, *offset as u64)?;
+        }
+        Ok(())
+    }
+
     /// Runs a case: how its VMM ended, and by which documented way, or else what promise it broke.
     ///
     /// # Errors
     ///
     /// If it could not be run: that says nothing about the VMM.
     pub fn check(&self, case: &Case) -> io::Result<(Finished, Result<How, Broken>)> {
-        let kernel = match &self.kernel {
-            _ if !case.patches_kernel() => Vec::new(),
-            Some(path) => fs::read(path).map_err(|error| named(path, error))?,
-            None => {
-                return Err(io::Error::other(format!(
-                    "the case patches a kernel, and {KERNEL_VARIABLE} names none"
-                )));
-            }
-        };
-        let kernel_bytes = kernel.len();
+        let kernel_bytes = self.kernel_bytes()?.unwrap_or(0);
         let mut arguments: Vec<OsString> = case.options.iter().map(OsString::from).collect();
         let mut files = Vec::new();
         for image in &case.images {
             let file = File::from(memfd_create(c"image", MFdFlags::MFD_CLOEXEC)?);
-            (&file).write_all(&image.contents.bytes(&kernel))?;
+            self.fill(&file, &image.contents)?;
             let option = match image.role {
                 Role::Guest => None,
                 Role::Kernel => Some("--kernel"),
@@ -92,9 +105,6 @@ impl Bench {
             arguments.push(path.into());
             files.push(file);
         }
-        // What this process holds at the start counts for the child: the less, the better.
-        drop(kernel);
-
         let mut limits = self.limits;
         if case.patches_kernel() {
             limits.guest = limits.guest.max(KERNEL_TIME);

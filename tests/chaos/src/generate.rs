@@ -92,6 +92,9 @@ pub fn case(seed: u64, chapter: &Chapter, number: u64, kernel_bytes: Option<usiz
             options.extend(["--mode".to_owned(), mode.to_string()]);
         }
         if mode == Mode::Multiboot && guests == 1 && rng.u8(..3) == 0 {
+            if rng.bool() {
+                images = vec![Image { role: Role::Guest, contents: Contents::Bytes(writer(rng)) }];
+            }
             images.push(Image { role: Role::Disk, contents: Contents::Bytes(disk(rng)) });
         }
         if mode == Mode::Long && rng.u8(..16) == 0 {
@@ -229,6 +232,14 @@ fn put_byte(code: &mut Vec<u8>, bits: Bits, at: u32, byte: u8) {
     code.push(byte);
 }
 
+/// A guest that changes the last byte of its disk: it has to be saved. Then it does something else.
+fn writer(rng: &mut Rng) -> Vec<u8> {
+    let mut code = Vec::new();
+    put_byte(&mut code, Bits::B32, 0xff_ffff, 1);
+    code.extend(soup(rng, Bits::B32));
+    image::elf(code, CODE_ADDRESS)
+}
+
 /// The archive of the 1K OS with changes, in such a way that they count.
 fn disk(rng: &mut Rng) -> Vec<u8> {
     let mut tar = guests::DISK.to_vec();
@@ -243,6 +254,18 @@ fn disk(rng: &mut Rng) -> Vec<u8> {
             _ => vec![b"01234567LKSgxXN"[rng.usize(..15)]],
         };
         tar.iter_mut().skip(at).zip(new).for_each(|(byte, new)| *byte = new);
+    }
+    if rng.u8(..4) == 0 {
+        // A file with a hole, as GNU's tar has them: magic, kind, one piece behind the hole, length.
+        let header = rng.usize(..4) * 512;
+        let length = format!("{:011o}\0", value::interesting(rng) >> 31);
+        let fields: [(usize, &[u8]); 4] =
+            [(257, b"ustar  \0"), (156, b"S"), (386, length.as_bytes()), (483, length.as_bytes())];
+        for (at, bytes) in fields {
+            tar[header + at..][..bytes.len()].copy_from_slice(bytes);
+        }
+        tar[header + 398..][..12].copy_from_slice(b"00000000000\0");
+        tar[header + 124..][..12].copy_from_slice(b"00000000000\0");
     }
     if rng.u8(..4) == 0 {
         value::mutate(rng, &mut tar);
