@@ -34,6 +34,9 @@ const NOT_RUN: u8 = 69;
 const MINIMISE: Duration = Duration::from_secs(120);
 const PATIENCE: Duration = Duration::from_secs(6);
 
+/// How many lines of what a VMM says are shown of a kept case.
+const SHOWN: usize = 40;
+
 struct Options {
     seed: u64,
     seconds: u64,
@@ -251,7 +254,10 @@ fn kept(files: &[PathBuf], bench: &Bench) -> io::Result<bool> {
                 say(&["broken", &path.display().to_string(), &broken.to_string()])?;
             }
         }
-        eprint!("{}", String::from_utf8_lossy(&finished.stderr));
+        // Of a trace, the beginning will do.
+        for line in String::from_utf8_lossy(&finished.stderr).lines().take(SHOWN) {
+            eprintln!("  | {line}");
+        }
     }
     Ok(all)
 }
