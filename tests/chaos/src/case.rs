@@ -12,7 +12,8 @@
 //! 0000: f4 90 f4
 //! ```
 //!
-//! Rows of an image say what is at their offset; all else is 0, or in a `patched` kernel as it was.
+//! Rows of an image say what is at their offset; all else is 0, or in a `patched` kernel as it was. Of
+//! a long input, `more:` lines follow.
 
 use std::fmt;
 
@@ -150,6 +151,10 @@ impl Case {
             "options" => self.options = words(),
             "expected" => self.expected = words(),
             "input" => self.input = parse_input(value)?,
+            "more" => match &mut self.input {
+                Input::Bytes(bytes) | Input::Endless(bytes) => bytes.extend(parse_hex(value)?),
+                Input::Silent => return Err("more of nothing".to_owned()),
+            },
             "signal" => {
                 let found = SIGNALS.iter().find(|signal| signal.as_str()[3..] == *value);
                 self.signal = *found.ok_or("no signal by which a user ends a VMM")?;
@@ -215,12 +220,17 @@ impl fmt::Display for Case {
         if !self.options.is_empty() {
             writeln!(f, "options: {}", self.options.join(" "))?;
         }
-        match &self.input {
-            Input::Bytes(bytes) if bytes.is_empty() => {}
-            Input::Bytes(bytes) => writeln!(f, "input: {}", hex(bytes))?,
-            Input::Silent => writeln!(f, "input: silent")?,
-            Input::Endless(bytes) => writeln!(f, "input: endless {}", hex(bytes))?,
+        let (kind, bytes) = match &self.input {
+            Input::Bytes(bytes) => ("", &bytes[..]),
+            Input::Silent => ("silent", &[][..]),
+            Input::Endless(bytes) => ("endless ", &bytes[..]),
+        };
+        let mut rows = bytes.chunks(2 * ROW);
+        let first = rows.next().unwrap_or_default();
+        if !kind.is_empty() || !first.is_empty() {
+            writeln!(f, "input: {kind}{}", hex(first))?;
         }
+        rows.try_for_each(|row| writeln!(f, "more: {}", hex(row)))?;
         writeln!(f, "signal: {}", &self.signal.as_str()[3..])?;
         if !self.expected.is_empty() {
             writeln!(f, "expected: {}", self.expected.join(" "))?;
@@ -274,7 +284,8 @@ mod tests {
 
     #[test]
     fn a_case_is_the_same_after_it_was_written() {
-        for input in [Input::Silent, Input::Bytes(vec![]), Input::Bytes(vec![9]), case().input] {
+        let long = Input::Bytes(vec![7; 100]);
+        for input in [Input::Silent, Input::Bytes(vec![]), long, case().input] {
             let case = Case { input, ..case() };
             let text = case.to_string();
             assert_eq!(Case::parse(&text).as_ref(), Ok(&case), "{text}");
