@@ -5,11 +5,13 @@
 //! of this package where KVM is complete; `tests/kvm_cases.rs` runs the cases that are kept.
 
 pub mod case;
+pub mod chapters;
 pub mod check;
 pub mod code;
 pub mod generate;
 pub mod image;
 pub mod minimise;
 pub mod process;
+pub mod target;
 pub mod value;
 pub mod verdict;

@@ -15,8 +15,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chaos::case::{Case, Contents, Input};
+use chaos::chapters::{self, CHAPTERS, Chapter};
 use chaos::check::{Bench, named};
-use chaos::generate::{self, CHAPTERS, Chapter};
+use chaos::generate;
 use chaos::minimise::minimise;
 use chaos::verdict::Broken;
 use kvm_ioctls::Kvm;
@@ -93,7 +94,7 @@ fn options() -> Result<Options, lexopt::Error> {
             Arg::Long("show") => options.show = true,
             Arg::Long("chapter") => {
                 let name = parser.value()?.string()?;
-                let chapter = generate::chapter(&name);
+                let chapter = chapters::chapter(&name);
                 options.chapters.push(chapter.ok_or_else(|| unknown(&name))?);
             }
             Arg::Value(file) => options.files.push(file.into()),
