@@ -23,8 +23,8 @@ pub const LIMITS: Limits = Limits {
     start: Duration::from_secs(90),
     guest: Duration::from_millis(250),
     patience: Duration::from_secs(60),
-    stdout: 256 << 10,
-    stderr: 256 << 10,
+    stdout: 16 << 10,
+    stderr: 16 << 10,
 };
 
 /// A real kernel needs longer until it does something; a kept case has to do what it is kept for.
