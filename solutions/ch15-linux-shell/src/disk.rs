@@ -69,9 +69,9 @@ impl Disk {
         if bytes == self.bytes {
             return Ok(());
         }
-        // What a stopped guest leaves may be no archive: the old one stays. Raw: no hole is read.
+        // A guest that was stopped while it wrote leaves no archive: then the old one stays.
         let mut tar = tar::Archive::new(&bytes[..]);
-        let whole = tar.entries()?.raw(true).try_for_each(|it| it.map(drop));
+        let whole = tar.entries()?.try_for_each(|entry| entry.map(drop));
         let saved = whole.and_then(|()| file.rewind()).and_then(|()| file.write_all(&bytes));
         let saved = saved.and_then(|()| file.sync_all());
         saved.with_context(|| format!("{}: the disk is not saved", path.display()))
