@@ -9,9 +9,9 @@ use crate::process::{End, Finished, Signalled};
 /// A VMM that says more than that, and does not trace its exits, floods its user.
 const STDERR_BYTES_MAX: usize = 64 << 10;
 
-/// What a VMM needs beside the memory of its guests and the files that it reads, in KiB: six times
+/// What a VMM needs beside the memory of its guests and the files that it reads, in KiB: three times
 /// what any was seen to need.
-const OWN_KIB_MAX: u64 = 48 << 10;
+const OWN_KIB_MAX: u64 = 24 << 10;
 
 /// A documented end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -90,6 +90,8 @@ impl Session {
         let words = tempfile::tempfile().context("a temporary file")?;
         let mut child = plan
             .command(&xtask)
+            // A nest of its own: what such guests leave behind in there is not for others.
+            .env("MINI_KVM_NEST_IDLE", "0")
             .arg("run")
             .arg(&plan.program)
             .args(plan.arguments())
