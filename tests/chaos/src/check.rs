@@ -24,7 +24,7 @@ pub const LIMITS: Limits = Limits {
     guest: Duration::from_millis(250),
     patience: Duration::from_secs(60),
     stdout: 16 << 10,
-    stderr: 16 << 10,
+    stderr: 64 << 10,
 };
 
 /// A real kernel needs longer until it does something; a kept case has to do what it is kept for.

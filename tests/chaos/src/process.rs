@@ -64,9 +64,9 @@ pub struct Finished {
     pub signalled: Option<Signalled>,
     /// How much it printed for its guest.
     pub stdout_bytes: usize,
-    /// How much it said, and the beginning of that.
+    /// How much it said.
     pub stderr_bytes: usize,
-    /// The beginning of it.
+    /// The beginning of it, and the end.
     pub stderr: Vec<u8>,
     /// The most memory that it had, in KiB. With what the guest touched.
     pub peak_kib: i64,
@@ -121,7 +121,7 @@ pub fn run(
         signalled: watch.signalled,
         stdout_bytes: stdout.count,
         stderr_bytes: stderr.count,
-        stderr: stderr.beginning,
+        stderr: [stderr.beginning, stderr.end].concat(),
         peak_kib,
         time: watch.started.elapsed(),
     })
@@ -298,15 +298,17 @@ struct Output {
     pipe: Option<File>,
     count: usize,
     beginning: Vec<u8>,
+    /// The last of what comes after it.
+    end: Vec<u8>,
 }
 
 impl Output {
     /// Enough to see what was said.
-    const BEGINNING: usize = 64 << 10;
+    const PART: usize = 64 << 10;
 
     fn new(pipe: File) -> io::Result<Self> {
         set_nonblocking(&pipe)?;
-        Ok(Self { pipe: Some(pipe), count: 0, beginning: Vec::new() })
+        Ok(Self { pipe: Some(pipe), count: 0, beginning: Vec::new(), end: Vec::new() })
     }
 
     /// Reads what is there, once: who prints without end must not keep us from looking at the time.
@@ -317,8 +319,11 @@ impl Output {
             Ok(0) => self.pipe = None,
             Ok(count) => {
                 self.count += count;
-                let room = Self::BEGINNING - self.beginning.len();
-                self.beginning.extend(&buffer[..count.min(room)]);
+                let room = Self::PART - self.beginning.len();
+                let (beginning, end) = buffer[..count].split_at(count.min(room));
+                self.beginning.extend(beginning);
+                self.end.extend(end);
+                self.end.drain(..self.end.len().saturating_sub(Self::PART));
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -6,7 +6,8 @@ use std::fmt;
 use crate::case::{Case, Role};
 use crate::process::{End, Finished, Signalled};
 
-/// A VMM that says more than that, and does not trace its exits, floods its user.
+/// A VMM that says more than that, and does not trace its exits, floods its user. A report on a crash
+/// may show a page of bytes that a guest wrote at once.
 const STDERR_BYTES_MAX: usize = 64 << 10;
 
 /// What a VMM needs beside the memory of its guests and the files that it reads, in KiB: three times

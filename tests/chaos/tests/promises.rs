@@ -87,6 +87,15 @@ fn silence_is_noticed() {
 }
 
 #[test]
+fn the_end_of_a_long_trace_is_seen() {
+    let script = "seq 100000 >&2; echo error: crashed >&2; exit 65";
+    let trace = |case: &mut Case| case.options.push("--verbose".to_owned());
+    let slow = |script| check_with(&format!("trap '' TERM; {script}"), trace);
+    assert_eq!(slow(script), Ok(How::Crashed));
+    assert_eq!(slow("seq 100000 >&2; exit 65"), Err(Broken::Silent));
+}
+
+#[test]
 fn a_flood_ends_a_guest_and_breaks_a_vmm() {
     let guest = "trap 'echo interrupted >&2; exit 130' TERM; while :; do echo 0123456789; done";
     assert_eq!(check(guest), Ok(How::Loud));
