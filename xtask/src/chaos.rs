@@ -26,7 +26,8 @@ The same seed gives the same guests. What breaks a VMM is made small and kept in
 cargo test runs. If the nest dies, which a VMM is not to blame for, the case goes to target/chaos, and a
 new nest goes on behind it. MINI_KVM=native is faster, and this machine's KVM is another one to try.
 
-Exit status: 0 if every VMM kept its promises, 1 if one did not, 69 if it could not be found out.";
+Exit status: 0 if every VMM kept its promises, 1 if one did not, 64 if there is no such chapter, 69 if
+it could not be found out.";
 
 /// So many runs has each chapter at least, however slow the machine is.
 const RUNS_MIN: u64 = 5;
@@ -76,6 +77,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         first: 0,
         least: RUNS_MIN,
     };
+    if let Some(mistake) = plan.mistake()? {
+        eprint!("{mistake}");
+        return Ok(ExitCode::from(status::USAGE));
+    }
     let mut figures = Figures::default();
     let deaths_folder = places.target.join("chaos");
     let began = Instant::now();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::figures::Figures;
-use crate::{places, programs};
+use crate::{places, programs, status};
 
 /// How the words of a nest begin that failed.
 const NEST_FAILED: &str = "error: the nest ";
@@ -38,6 +38,14 @@ impl Plan {
             arguments.extend(["--chapter".to_owned(), chapter.clone()]);
         }
         arguments
+    }
+
+    /// What the program says is wrong with this. It knows the chapters, and can tell without KVM.
+    pub fn mistake(&self) -> Result<Option<String>> {
+        let mut show = self.command(&self.program);
+        let output = show.args(self.arguments()).arg("--show").output().context("the runs")?;
+        let is_usage = output.status.code() == Some(i32::from(status::USAGE));
+        Ok(is_usage.then(|| String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 
     fn command(&self, program: &Path) -> Command {
