@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod chaos;
 mod chapters;
 mod diff;
 mod doctor;
@@ -71,6 +72,9 @@ enum Command {
         #[command(subcommand)]
         what: bench::What,
     },
+    /// Run guests made at random on the chapters' VMMs: none may break its VMM
+    #[command(after_help = chaos::AFTER_HELP)]
+    Chaos(chaos::Options),
     /// Say where the kernel and the initramfs are that the chapters boot, getting what is missing
     #[command(after_help = linux::AFTER_HELP)]
     Linux {
@@ -114,6 +118,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Grade(options) => Ok(grade::run(&options)),
         Command::Lab { what } => Ok(lab::run(&what)),
         Command::Bench { what } => bench::run(what),
+        Command::Chaos(options) => chaos::run(&options),
         Command::Linux { pieces } => linux::run(&pieces),
         Command::Patched => patched::run(),
         Command::Run { program, arguments } => runner::run(&program, &arguments),

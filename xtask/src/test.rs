@@ -30,7 +30,7 @@ enum Watch {
     Results,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step {
         arguments: &["fmt", "--all", "--check"],
         component: Some("rustfmt"),
@@ -52,6 +52,12 @@ const STEPS: [Step; 7] = [
         watch: Watch::Results,
     },
     Step { arguments: &["xtask", "lab", "check"], component: None, watch: Watch::Results },
+    // With the seed that is always the same: other seeds are for longer runs.
+    Step {
+        arguments: &["xtask", "chaos", "--seconds", "30"],
+        component: None,
+        watch: Watch::Results,
+    },
     Step {
         arguments: &["run", "--package", "book", "--", "check"],
         component: None,
