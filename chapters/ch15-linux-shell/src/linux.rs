@@ -21,8 +21,10 @@ use crate::layout::{HIGH_MEMORY_START, KERNEL_MIN, LOW_MEMORY_END, MEMORY_BYTES_
 const HEADER: usize = 0x1f1;
 /// `header`: "HdrS".
 const MAGIC: u32 = u32::from_le_bytes(*b"HdrS");
+/// `loadflags`: this kernel goes above 1 MiB. That makes a bzImage of it.
+const LOADED_HIGH: u8 = 1 << 0;
 /// `version`: 2.12 is the first that says whether there is an entry for 64 bits.
-const VERSION_MIN: u16 = 0x020c;
+const OLDEST: u16 = 0x020c;
 /// `xloadflags`: there is, this far from where the kernel begins.
 const XLF_KERNEL_64: u16 = 1 << 0;
 const ENTRY_64_OFFSET: u64 = 0x200;
@@ -85,19 +87,17 @@ fn check(file: &[u8], options: &Options) -> Result<setup_header> {
     if let Some(bytes) = file.get(HEADER..HEADER + size_of_val(&header)) {
         header.as_mut_slice().copy_from_slice(bytes);
     }
-    ensure!(header.header == MAGIC, "it is not a bzImage");
-    let version = header.version;
-    ensure!(
-        version >= VERSION_MIN,
-        "boot protocol {version:#06x} is older than {VERSION_MIN:#06x}"
-    );
+    let (is_high, version) = (header.loadflags & LOADED_HIGH != 0, header.version);
+    ensure!(header.header == MAGIC && is_high, "it is not a bzImage");
+    ensure!(version >= OLDEST, "boot protocol {version:#06x} is older than {OLDEST:#06x}");
     ensure!(header.xloadflags & XLF_KERNEL_64 != 0, "the kernel is not for 64 bits");
-    // The one counts sectors of 512 bytes, without the first; the other paragraphs of 16 bytes.
-    let whole = (usize::from(header.setup_sects) + 1) * 512 + header.syssize as usize * 16;
-    let bytes = file.len();
+    // The one counts sectors of 512 bytes, without the first, and 0 is 4; the other 16 bytes each.
+    let sectors = if header.setup_sects == 0 { 4 } else { usize::from(header.setup_sects) };
+    let (whole, bytes) = ((sectors + 1) * 512 + header.syssize as usize * 16, file.len());
     ensure!(bytes >= whole, "it is cut short: {bytes} of {whole} bytes");
     let (start, memory) = (header.pref_address, options.memory as u64);
-    let end = start.saturating_add(u64::from(header.init_size).max(bytes as u64));
+    header.init_size = header.init_size.max(bytes as u32); // it is there before it unpacks itself
+    let end = start.saturating_add(header.init_size.into());
     ensure!(end <= memory, "it needs memory up to {end:#x}, there is up to {memory:#x}");
     ensure!(start >= KERNEL_MIN, "it wants to be at {start:#x}, where our page tables are");
     let (words, most) = (options.cmdline.len(), header.cmdline_size.min(COMMAND_LINE_BYTES_MAX));

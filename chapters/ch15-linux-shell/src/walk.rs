@@ -42,7 +42,7 @@ pub fn walk(
         if entry & PRESENT == 0 {
             return (way + "  not present: a page fault\n", None);
         }
-        if shift == 12 || is_long && entry & LARGE != 0 {
+        if shift == 12 || is_long && shift < 39 && entry & LARGE != 0 {
             let offset = (1 << shift) - 1;
             let physical = entry & ADDRESS & !offset | linear & offset;
             way += &format!("  physical address {physical:#x}\n");

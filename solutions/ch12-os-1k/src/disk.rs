@@ -71,7 +71,7 @@ impl Disk {
         }
         // A guest that was stopped while it wrote leaves no archive: then the old one stays.
         let mut tar = tar::Archive::new(&bytes[..]);
-        let whole = tar.entries()?.try_for_each(|it| io::copy(&mut it?, &mut io::sink()).map(drop));
+        let whole = tar.entries()?.try_for_each(|entry| entry.map(drop));
         let saved = whole.and_then(|()| file.rewind()).and_then(|()| file.write_all(&bytes));
         let saved = saved.and_then(|()| file.sync_all());
         saved.with_context(|| format!("{}: the disk is not saved", path.display()))

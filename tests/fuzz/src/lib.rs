@@ -1,0 +1,77 @@
+//! Malformed input for everything that parses, and what has to be true whatever it is.
+//!
+//! A target is a function that takes bytes and panics if a promise is broken. `cargo test` gives it
+//! the kept cases and a fixed number of mutants of its seeds; `cargo xtask fuzz` gives the same
+//! function to libFuzzer, which looks for bytes that lead to code that has not run yet.
+
+pub mod file;
+pub mod mutate;
+pub mod run;
+
+pub use cap;
+#[cfg(feature = "libfuzzer")]
+pub use libfuzzer_sys;
+
+use mutate::Field;
+
+/// Something that parses.
+pub struct Target {
+    /// Of its folder in `corpus/`, too.
+    pub name: &'static str,
+    /// Real images, or whatever else it usually gets.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// The numbers in them that it believes.
+    pub fields: &'static [Field],
+    /// Panics if these bytes break a promise.
+    pub run: fn(&[u8]),
+    /// How many mutants `cargo test` makes.
+    pub cases: u32,
+    /// How much it may allocate, all in all, for one input.
+    pub allocated_max: usize,
+}
+
+/// Allocations are counted, and all together have a limit: who wants more ends at once.
+#[macro_export]
+macro_rules! limit_memory {
+    () => {
+        #[global_allocator]
+        static MEMORY: $crate::cap::Cap<std::alloc::System> =
+            $crate::cap::Cap::new(std::alloc::System, 1 << 30);
+    };
+}
+
+/// A test of each target: the kept cases, then mutants.
+#[macro_export]
+macro_rules! tests {
+    ($($name:ident: $target:expr;)*) => {
+        #[cfg(test)]
+        mod cases {
+            $(
+                #[test]
+                fn $name() {
+                    $crate::run::briefly(&$target, || crate::MEMORY.total_allocated());
+                }
+            )*
+        }
+    };
+}
+
+/// The entry points that libFuzzer looks for. `FUZZ_TARGET` says which target it is.
+#[cfg(feature = "libfuzzer")]
+#[macro_export]
+macro_rules! libfuzzer {
+    ($($name:ident: $target:expr;)*) => {
+        static TARGETS: &[$crate::Target] = &[$($target),*];
+
+        $crate::libfuzzer_sys::fuzz_target!(
+            init: $crate::run::begin(TARGETS),
+            |data: &[u8]| $crate::run::one(data, || MEMORY.total_allocated())
+        );
+
+        $crate::libfuzzer_sys::fuzz_mutator!(
+            |data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+                $crate::mutate::in_place(data, size, max_size, seed)
+            }
+        );
+    };
+}
