@@ -6,6 +6,7 @@
 
 pub mod file;
 pub mod mutate;
+pub mod os_1k;
 pub mod run;
 
 pub use cap;

@@ -70,7 +70,7 @@ fn run(bytes: &mut Unstructured) -> arbitrary::Result<()> {
     let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), MEMORY_BYTES as usize)]).unwrap();
     for _ in 0..bytes.int_in_range(0..=16)? {
         let page = *bytes.choose(&[0, 0x10_0000, 0x10_1000, MEMORY_BYTES - 4096])?;
-        let at = page + u64::from(*bytes.choose(&[0_u16, 4, 8, 0xff8, 0x800])?);
+        let at = page + u64::from(*bytes.choose(&[0_u16, 4, 8, 0xff8, 0xffc, 0x800])?);
         let entry = *bytes.choose(&[0x10_0007_u64, 0x10_1007, 0xff_f007, 0x87, 0x7, 0])?;
         let _ = memory.write_obj(entry, GuestAddress(at));
     }

@@ -45,7 +45,7 @@ pub const TARGET: Target = Target {
 };
 
 /// The header of Debian's kernel 6.1, and a kernel behind it that is as long as a real one's setup. The
-/// first 2 bytes are the initrd's length in units of 16 KiB: they are not part of the image.
+/// first 2 bytes are the initrd's length in units of 4 KiB: they are not part of the image.
 fn seeds() -> Vec<Vec<u8>> {
     let header = setup_header {
         setup_sects: 39,
@@ -86,7 +86,7 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn run(bytes: &[u8]) {
-    let initrd = vec![0xab; usize::from(bytes.first().copied().unwrap_or(0)) << 14];
+    let initrd = vec![0xab; usize::from(bytes.first().copied().unwrap_or(0)) << 12];
     let (_kernel, kernel) = file(bytes);
     let (_initrd, initrd_path) = file(&initrd);
     let mut words = vec!["ch", "--memory", MEMORY, "--cmdline", COMMAND_LINE, "--kernel"];

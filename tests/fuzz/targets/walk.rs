@@ -57,7 +57,8 @@ fn run(bytes: &mut Unstructured) -> arbitrary::Result<()> {
     Ok(())
 }
 
-/// The same by the book, for 64 bits: SDM Vol. 3A, tables 4-15 to 4-20. There is no page of 512 GiB.
+/// The same by the book, for 64 bits: SDM Vol. 3A, tables 4-15 to 4-20. There is no page of 512 GiB;
+/// bits that have to be 0 are the CPU's business.
 fn expected(is_long: bool, cr3: u64, linear: u64, memory: &GuestMemoryMmap) -> Option<u64> {
     const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
     let read = |address| memory.read_obj::<u64>(GuestAddress(address)).ok();
@@ -76,10 +77,7 @@ fn expected(is_long: bool, cr3: u64, linear: u64, memory: &GuestMemoryMmap) -> O
         let shift = 12 + 9 * level;
         entry = read(entry & ADDRESS | (linear >> shift & 0x1ff) << 3)?;
         (entry & 1 != 0).then_some(())?;
-        let is_large = entry & 1 << 7 != 0 && level > 0;
-        if is_large && level == 3 {
-            return None; // the bit is reserved there
-        }
+        let is_large = entry & 1 << 7 != 0 && matches!(level, 1 | 2);
         if is_large || level == 0 {
             let offset = (1 << shift) - 1;
             return Some(entry & ADDRESS & !offset | linear & offset);

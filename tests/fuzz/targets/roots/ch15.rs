@@ -7,6 +7,7 @@ mod fuzzed {
     pub mod keyboard;
     pub mod linux;
     pub mod options;
+    pub mod os_1k;
     pub mod uart;
     pub mod walk;
 }
@@ -46,6 +47,10 @@ macro_rules! targets {
             hypercall: crate::fuzzed::hypercall::TARGET;
             keyboard: crate::fuzzed::keyboard::TARGET;
             linux: crate::fuzzed::linux::TARGET;
+            os_1k_calculator: crate::fuzzed::os_1k::CALCULATOR;
+            os_1k_files: crate::fuzzed::os_1k::FILES;
+            os_1k_programs: crate::fuzzed::os_1k::PROGRAMS;
+            os_1k_shell: crate::fuzzed::os_1k::SHELL;
             options: crate::fuzzed::options::TARGET;
             uart: crate::fuzzed::uart::TARGET;
             walk: crate::fuzzed::walk::TARGET;
