@@ -4,8 +4,8 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::abort;
-use std::sync::{Mutex, PoisonError};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -28,9 +28,8 @@ pub fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
     let Ok(entries) = fs::read_dir(&folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.expect("the corpus can be listed").path());
-    let mut cases: Vec<_> = paths
-        .map(|path| (path.clone(), fs::read(path).expect("the corpus can be read")))
-        .collect();
+    let mut cases: Vec<_> =
+        paths.map(|path| (path.clone(), fs::read(path).expect("the corpus can be read"))).collect();
     cases.sort();
     cases
 }
@@ -105,12 +104,14 @@ pub fn chosen() -> &'static Target {
 }
 
 /// Chooses the target that `FUZZ_TARGET` names, and writes its seeds to the folder that `FUZZ_SEEDS`
-/// names.
+/// names. Without a name, prints all there are, and ends.
 pub fn begin(targets: &'static [Target]) {
-    let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
+    let Ok(name) = std::env::var("FUZZ_TARGET") else {
+        targets.iter().for_each(|target| println!("{}", target.name));
+        std::process::exit(0);
+    };
     let target = targets.iter().find(|target| target.name == name);
-    let names: Vec<_> = targets.iter().map(|target| target.name).collect();
-    let target = target.unwrap_or_else(|| panic!("FUZZ_TARGET is one of: {}", names.join(" ")));
+    let target = target.unwrap_or_else(|| panic!("there is no target {name}"));
     *CHOSEN.lock().expect("nobody panics with it") = Some(target);
     if let Some(folder) = std::env::var_os("FUZZ_SEEDS") {
         for (index, seed) in (target.seeds)().iter().enumerate() {
