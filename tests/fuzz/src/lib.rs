@@ -9,18 +9,19 @@ pub mod mutate;
 pub mod os_1k;
 pub mod run;
 
-/// The programs in `tests/` and `libfuzzer/` include these. Here they are only for rustfmt to find.
+// The programs in `tests/` and `libfuzzer/` include these. Here they are only for rustfmt to find.
 #[cfg(any())]
-mod roots {
-    #[path = "../../targets/roots/ch12.rs"]
-    mod ch12;
-    #[path = "../../targets/roots/ch14.rs"]
-    mod ch14;
-    #[path = "../../targets/roots/ch15.rs"]
-    mod ch15;
-    #[path = "../../targets/roots/initramfs.rs"]
-    mod initramfs;
-}
+#[path = "../targets/roots/ch12.rs"]
+mod ch12;
+#[cfg(any())]
+#[path = "../targets/roots/ch14.rs"]
+mod ch14;
+#[cfg(any())]
+#[path = "../targets/roots/ch15.rs"]
+mod ch15;
+#[cfg(any())]
+#[path = "../targets/roots/initramfs.rs"]
+mod initramfs;
 
 pub use cap;
 #[cfg(feature = "libfuzzer")]

@@ -75,8 +75,7 @@ fn run(bytes: &mut Unstructured) -> arbitrary::Result<()> {
         let _ = memory.write_obj(entry, GuestAddress(at));
     }
     let (now, before) = (registers(bytes)?, registers(bytes)?);
-    let (reason, now) =
-        exception::decode(&now, &memory).unwrap_or((String::from("another"), now));
+    let (reason, now) = exception::decode(&now, &memory).unwrap_or((String::from("another"), now));
     assert_eq!(reason.lines().count(), 1, "{reason}");
     let report = crash::report(&now, &before, &memory);
     assert!(report.lines().count() <= LINES_MAX, "{report}");

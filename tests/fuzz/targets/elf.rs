@@ -10,8 +10,7 @@ use crate::layout::{Layout, layout};
 /// The numbers of the file header, and of the first five program headers.
 pub const FIELDS: &[Field] = &{
     let mut all = [Field { offset: 0, bytes: 4 }; 4 + 6 + 40];
-    let (words, halves, headers) =
-        (fields::<4>(20, 4), fields::<6>(40, 2), fields::<40>(52, 4));
+    let (words, halves, headers) = (fields::<4>(20, 4), fields::<6>(40, 2), fields::<40>(52, 4));
     let mut index = 0;
     while index < all.len() {
         all[index] = match index {

@@ -104,8 +104,7 @@ fn run(bytes: &[u8]) {
             return assert!(is_named, "{message}: names no file");
         }
     };
-    let memory =
-        GuestMemoryMmap::from_ranges(&[(GuestAddress(0), MEMORY_BYTES as usize)]).unwrap();
+    let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), MEMORY_BYTES as usize)]).unwrap();
     for segment in &image.segments {
         memory.write_slice(&segment.bytes, segment.address).unwrap();
     }
@@ -131,7 +130,10 @@ fn check(image: &Image, initrd: &[u8], memory: &GuestMemoryMmap) {
     if crate::root::HAS_INITRD && !initrd.is_empty() {
         let (at, length) = (u64::from(hdr.ramdisk_image), u64::from(hdr.ramdisk_size));
         assert_eq!(length, initrd.len() as u64);
-        assert!(at >= end && at + length <= MEMORY_BYTES, "the initrd is over the kernel, or not there");
+        assert!(
+            at >= end && at + length <= MEMORY_BYTES,
+            "the initrd is over the kernel, or not there"
+        );
         assert!(at + length - 1 <= u64::from(hdr.initrd_addr_max), "the initrd is too high");
         let mut found = vec![0; initrd.len()];
         memory.read_slice(&mut found, GuestAddress(at)).unwrap();

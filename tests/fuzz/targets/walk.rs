@@ -8,7 +8,8 @@ use crate::root::{is_long, walk};
 
 const MEMORY_BYTES: u64 = 16 << 20;
 /// So few pages that random tables lead to each other, and the last one there is.
-const PAGES: [u64; 6] = [0, 0x1000, 0x2000, 0x10_0000, MEMORY_BYTES - 0x2000, MEMORY_BYTES - 0x1000];
+const PAGES: [u64; 6] =
+    [0, 0x1000, 0x2000, 0x10_0000, MEMORY_BYTES - 0x2000, MEMORY_BYTES - 0x1000];
 
 pub const TARGET: Target = Target {
     name: if crate::root::HAS_LONG_MODE { "walk" } else { "walk-32-bit" },
