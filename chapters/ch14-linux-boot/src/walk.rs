@@ -30,7 +30,7 @@ pub fn walk(
     if is_long && linear as i64 >> 47 != linear as i64 >> 63 {
         return ("  not canonical: a general protection fault\n".into(), None);
     }
-    let (mut entry, mut way) = (cr3, String::new());
+    let (mut entry, mut way) = (if is_long { cr3 } else { cr3 & 0xffff_ffff }, String::new());
     for &(name, shift) in levels {
         let index = linear >> shift & if is_long { 0x1ff } else { 0x3ff };
         let address = GuestAddress(entry & ADDRESS | index << if is_long { 3 } else { 2 });

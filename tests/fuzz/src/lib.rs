@@ -61,10 +61,11 @@ macro_rules! tests {
     ($($name:ident: $target:expr;)*) => {
         #[cfg(test)]
         mod cases {
+            use super::MEMORY;
             $(
                 #[test]
                 fn $name() {
-                    $crate::run::briefly(&$target, || crate::MEMORY.total_allocated());
+                    $crate::run::briefly(&$target, || MEMORY.total_allocated());
                 }
             )*
         }

@@ -67,7 +67,7 @@ fn expected(is_long: bool, cr3: u64, linear: u64, memory: &GuestMemoryMmap) -> O
     if !is_long {
         let (cr3, linear) = (cr3 & 0xffff_ffff, linear & 0xffff_ffff);
         let pde = read_short(cr3 & ADDRESS | linear >> 22 << 2)?;
-        let pte = (pde & 1 != 0).then(|| pde & ADDRESS | (linear >> 12 & 0x3ff) << 2)?;
+        let pte = (pde & 1 != 0).then_some(pde & ADDRESS | (linear >> 12 & 0x3ff) << 2)?;
         let pte = read_short(pte)?;
         return (pte & 1 != 0).then_some(pte & ADDRESS | linear & 0xfff);
     }

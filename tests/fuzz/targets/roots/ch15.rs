@@ -1,4 +1,5 @@
 #[path = ".."]
+#[allow(clippy::unwrap_used, reason = "a target panics if a promise is broken")]
 mod fuzzed {
     pub mod crash;
     pub mod disk;

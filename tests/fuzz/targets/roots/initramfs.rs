@@ -11,6 +11,7 @@ mod sh {
 }
 
 #[path = ".."]
+#[allow(clippy::unwrap_used, reason = "a target panics if a promise is broken")]
 mod fuzzed {
     pub mod cpio;
     pub mod shell;

@@ -1,19 +1,19 @@
 //! Makes of each chapter's `main.rs` the root of a crate of ours: the same modules, under the same
 //! paths, without `main`. So the chapter's code is fuzzed as it stands.
 
+use std::fs;
 use std::path::Path;
-use std::{env, fs};
 
 const CHAPTERS: [&str; 3] = ["ch12-os-1k", "ch14-linux-boot", "ch15-linux-shell"];
 
-fn main() {
-    let out = env::var("OUT_DIR").expect("cargo says where to write");
+/// Writes a file for each to `out`.
+pub fn write_roots(out: &Path) {
     for chapter in CHAPTERS {
         let source = format!("{}/../../chapters/{chapter}/src", env!("CARGO_MANIFEST_DIR"));
         println!("cargo::rerun-if-changed={source}");
         let main = fs::read_to_string(format!("{source}/main.rs")).expect(&source);
         let short = chapter.split('-').next().expect("a name");
-        fs::write(Path::new(&out).join(format!("{short}.rs")), root(&main, &source)).expect(&out);
+        fs::write(out.join(format!("{short}.rs")), root(&main, &source)).expect(&source);
     }
 }
 
