@@ -28,13 +28,13 @@ fn run(bytes: &mut Unstructured) -> arbitrary::Result<()> {
     let (mut is_shift, mut is_ctrl) = (false, false);
     let mut typist = Some(typist);
     loop {
+        let is_done = typist.is_none() || keyboard.status(&mut console).unwrap() == 0;
+        if bytes.is_empty() && is_done {
+            break;
+        }
         let byte = if bytes.is_empty() { 0 } else { bytes.arbitrary::<u8>()? };
         match byte % 4 {
-            _ if bytes.is_empty() => {
-                if typist.is_none() || keyboard.status(&mut console).unwrap() == 0 {
-                    break;
-                }
-            }
+            _ if bytes.is_empty() => {}
             0 => {
                 let byte = bytes.arbitrary()?;
                 if let Some(typist) = &typist {

@@ -2,6 +2,7 @@
 //!
 //! This is what cargo-deny does, from the same file, without a network. Advisories it cannot check: for
 //! them there is a database, which changes daily and is fetched: `cargo deny check advisories`.
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 use std::fs;
 use std::path::Path;
