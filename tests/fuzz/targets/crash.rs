@@ -17,10 +17,14 @@ pub const TARGET: Target = Target {
     name: if crate::root::HAS_LONG_MODE { "crash" } else { "crash-32-bit" },
     seeds: || {
         let mut rng = fastrand::Rng::with_seed(13);
-        (0..16).map(|_| (0..600).map(|_| rng.u8(..)).collect()).collect()
+        let random = (0..16).map(|_| (0..600).map(|_| rng.u8(..)).collect());
+        std::iter::once(Vec::new()).chain(random).collect()
     },
     fields: &[],
-    run: |bytes| _ = run(&mut Unstructured::new(bytes)),
+    run: |bytes| match bytes {
+        [] => at_the_last_address(),
+        bytes => _ = run(&mut Unstructured::new(bytes)),
+    },
     cases: 3_000,
     allocated_max: 1 << 20,
 };
@@ -64,6 +68,19 @@ fn registers(bytes: &mut Unstructured) -> arbitrary::Result<Registers> {
         ..Default::default()
     };
     Ok(Registers { general, special })
+}
+
+/// A stack that ends where 64 bits do, as a guest can have it that comes back from long mode.
+fn at_the_last_address() {
+    let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), MEMORY_BYTES as usize)]).unwrap();
+    for (entry, at) in [(0x10_1007_u32, 0x10_0ffc), (0x2007, 0x10_1ffc)] {
+        memory.write_obj(entry, GuestAddress(at)).unwrap();
+    }
+    let general = kvm_regs { rip: HANDLERS_ADDRESS.0, rsp: u64::MAX - 15, ..Default::default() };
+    let idt = kvm_dtable { base: IDT_ADDRESS.0, ..Default::default() };
+    let special = kvm_sregs { cr0: 1 << 31, cr3: 0x10_0000, idt, ..Default::default() };
+    let (reason, _) = exception::decode(&Registers { general, special }, &memory).unwrap();
+    assert!(reason.contains("#DE"), "{reason}");
 }
 
 fn run(bytes: &mut Unstructured) -> arbitrary::Result<()> {
