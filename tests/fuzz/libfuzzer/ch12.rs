@@ -4,5 +4,4 @@
 
 include!(concat!(env!("OUT_DIR"), "/ch12.rs"));
 include!("../targets/roots/ch12.rs");
-fuzz::limit_memory!();
 targets!(fuzz::libfuzzer);

@@ -4,5 +4,4 @@
 
 include!(concat!(env!("OUT_DIR"), "/ch15.rs"));
 include!("../targets/roots/ch15.rs");
-fuzz::limit_memory!();
 targets!(fuzz::libfuzzer);

@@ -3,5 +3,4 @@
 #![allow(dead_code, reason = "not all of the shell is here")]
 
 include!("../targets/roots/initramfs.rs");
-fuzz::limit_memory!();
 targets!(fuzz::libfuzzer);

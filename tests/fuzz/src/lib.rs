@@ -23,7 +23,6 @@ mod ch15;
 #[path = "../targets/roots/initramfs.rs"]
 mod initramfs;
 
-pub use cap;
 #[cfg(feature = "libfuzzer")]
 pub use libfuzzer_sys;
 
@@ -41,18 +40,8 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// How many mutants `cargo test` makes.
     pub cases: u32,
-    /// How much it may allocate, all in all, for one input.
+    /// How many bytes it may have allocated at a time.
     pub allocated_max: usize,
-}
-
-/// Allocations are counted, and all together have a limit: who wants more ends at once.
-#[macro_export]
-macro_rules! limit_memory {
-    () => {
-        #[global_allocator]
-        static MEMORY: $crate::cap::Cap<std::alloc::System> =
-            $crate::cap::Cap::new(std::alloc::System, 1 << 30);
-    };
 }
 
 /// A test of each target: the kept cases, then mutants.
@@ -61,11 +50,10 @@ macro_rules! tests {
     ($($name:ident: $target:expr;)*) => {
         #[cfg(test)]
         mod cases {
-            use super::MEMORY;
             $(
                 #[test]
                 fn $name() {
-                    $crate::run::briefly(&$target, || MEMORY.total_allocated());
+                    $crate::run::briefly(&$target);
                 }
             )*
         }
@@ -81,7 +69,7 @@ macro_rules! libfuzzer {
 
         $crate::libfuzzer_sys::fuzz_target!(
             init: $crate::run::begin(TARGETS),
-            |data: &[u8]| $crate::run::one(data, || MEMORY.total_allocated())
+            |data: &[u8]| $crate::run::one(data)
         );
 
         $crate::libfuzzer_sys::fuzz_mutator!(

@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::abort;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -34,13 +34,8 @@ pub fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     cases
 }
 
-/// What a target allocates is counted for the whole program: one runs at a time.
-static ALONE: Mutex<()> = Mutex::new(());
-
 /// Runs the kept cases, then mutants of them and of the seeds.
-pub fn briefly(target: &Target, allocated: fn() -> usize) {
-    // If another has failed, this one runs all the same.
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+pub fn briefly(target: &Target) {
     let kept = corpus(target);
     let mut parents: Vec<_> = kept.iter().map(|(_, case)| case.clone()).collect();
     parents.extend((target.seeds)());
@@ -63,7 +58,7 @@ pub fn briefly(target: &Target, allocated: fn() -> usize) {
     });
     let run = |what: String, case: &[u8]| {
         started.send(what.clone()).expect("the watchdog lives");
-        let run = AssertUnwindSafe(|| limited(target, case, allocated));
+        let run = AssertUnwindSafe(|| limited(target, case));
         if let Err(cause) = panic::catch_unwind(run) {
             let file = std::env::temp_dir().join(format!("fuzz-{name}-{}", std::process::id()));
             let file = fs::write(&file, case).map(|()| file);
@@ -87,12 +82,10 @@ pub fn briefly(target: &Target, allocated: fn() -> usize) {
     watchdog.join().expect("the watchdog has nothing to say");
 }
 
-/// Memory is a promise, too.
-fn limited(target: &Target, case: &[u8], allocated: fn() -> usize) {
-    let before = allocated();
-    (target.run)(case);
-    let bytes = allocated() - before;
-    let max = target.allocated_max;
+/// Memory is a promise, too. Other threads' does not count.
+fn limited(target: &Target, case: &[u8]) {
+    let bytes = allocation_counter::measure(|| (target.run)(case)).bytes_max;
+    let max = target.allocated_max as u64;
     assert!(bytes <= max, "{bytes} bytes were allocated for it, more than {max}");
 }
 
@@ -122,6 +115,6 @@ pub fn begin(targets: &'static [Target]) {
 }
 
 /// One input of libFuzzer's.
-pub fn one(case: &[u8], allocated: fn() -> usize) {
-    limited(chosen(), case, allocated);
+pub fn one(case: &[u8]) {
+    limited(chosen(), case);
 }

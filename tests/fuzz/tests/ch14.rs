@@ -3,5 +3,4 @@
 
 include!(concat!(env!("OUT_DIR"), "/ch14.rs"));
 include!("../targets/roots/ch14.rs");
-fuzz::limit_memory!();
 targets!(fuzz::tests);
