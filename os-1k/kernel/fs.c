@@ -65,17 +65,22 @@ static const char *name_of(const struct tar_header *header)
         return header->name[0] == '.' && header->name[1] == '/' ? header->name + 2 : header->name;
 }
 
-/* Whether a program can say it, and a terminal show it. */
+/* Whether a program can say it, and a terminal show it: "./a" is said "a". */
 bool fs_is_name(const char *name)
 {
         size_t length = 0;
         while (name[length] > ' ' && name[length] <= '~')
                 length++;
-        return length > 0 && name[length] == 0;
+        return length > 0 && name[length] == 0 && (name[0] != '.' || name[1] != '/');
 }
 
-/* The file after this entry, or the first. Not one with a header before it that has more to say
- * about it: its name, for one. */
+/* Whether it has more to say about the file after it: its name, for one. */
+static bool is_about_next(const struct tar_header *header)
+{
+        return header->type == 'x' || header->type == 'L' || header->type == 'K';
+}
+
+/* The file after this entry, or the first. Not one with a header before it that is about it. */
 static struct tar_header *next_file(const struct tar_header *header)
 {
         bool is_plain = true;
@@ -85,7 +90,7 @@ static struct tar_header *next_file(const struct tar_header *header)
                 if (is_file && is_plain && file->prefix[0] == 0 &&
                     file->name[NAME_BYTES - 1] == 0 && fs_is_name(name_of(file)))
                         break;
-                is_plain = file->type != 'x' && file->type != 'L' && file->type != 'K';
+                is_plain = !is_about_next(file);
         }
         return file;
 }
@@ -114,16 +119,20 @@ void fs_init(void *archive, uint32_t bytes)
 {
         disk = archive;
         disk_bytes = bytes / BLOCK * BLOCK;
+        const struct tar_header *header = NULL;
         while (used_bytes < disk_bytes && disk[used_bytes]) {
-                const struct tar_header *header = (struct tar_header *)(disk + used_bytes);
+                header = (struct tar_header *)(disk + used_bytes);
                 uint32_t rest = disk_bytes - used_bytes - BLOCK;
                 if (parse_octal(header->checksum, sizeof header->checksum) != checksum(header) ||
                     file_bytes(header) > rest)
                         panic(NULL, "no tar archive: bad header at byte %u of the disk", used_bytes);
                 if (header->type == 'S')
-                        panic(NULL, "the disk has a sparse file: %s", name_of(header));
+                        panic(NULL, "the disk has a sparse file, at byte %u", used_bytes);
                 used_bytes += entry_bytes(file_bytes(header));
         }
+        if (header && is_about_next(header))
+                panic(NULL, "no tar archive: it ends before the file that its last header is about");
+        memset(disk + used_bytes, 0, disk_bytes - used_bytes); /* as free space is */
         /* tar adds a new version of a file to the end. The old ones go, so that names are unique. */
         struct tar_header *file = next_file(NULL);
         while (file) {

@@ -8,6 +8,7 @@ mod diff;
 mod doctor;
 mod elf;
 mod forward;
+mod fuzz;
 mod grade;
 mod kernel;
 mod lab;
@@ -67,6 +68,9 @@ enum Command {
         #[command(subcommand)]
         what: lab::Command,
     },
+    /// Look for input that breaks what reads it, for long; `cargo test` does it briefly
+    #[command(after_help = fuzz::AFTER_HELP)]
+    Fuzz(fuzz::Options),
     /// Measure what the chapters cost
     Bench {
         #[command(subcommand)]
@@ -117,6 +121,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Forward(options) => Ok(forward::run(&options)),
         Command::Grade(options) => Ok(grade::run(&options)),
         Command::Lab { what } => Ok(lab::run(&what)),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench { what } => bench::run(what),
         Command::Chaos(options) => chaos::run(&options),
         Command::Linux { pieces } => linux::run(&pieces),

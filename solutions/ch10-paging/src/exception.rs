@@ -64,7 +64,7 @@ pub fn decode(registers: &Registers, memory: &GuestMemoryMmap) -> Option<(String
         let cause = if error_code & 1 << 0 == 0 { "not mapped" } else { "not allowed" };
         reason += &format!(": {access} {:#x}, {cause}", special.cr2);
     }
-    let rsp = general.rsp + size_of::<[u32; 4]>() as u64;
+    let rsp = general.rsp.wrapping_add(size_of::<[u32; 4]>() as u64);
     let general = kvm_regs { rip: eip.into(), rsp, rflags: eflags.into(), ..*general };
     Some((reason, Registers { general, special: *special }))
 }

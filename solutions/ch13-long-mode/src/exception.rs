@@ -65,7 +65,7 @@ pub fn decode(registers: &Registers, memory: &GuestMemoryMmap) -> Option<(String
         [error_code, rip, rflags, rsp]
     } else {
         let [error_code, eip, _cs, eflags]: [u32; 4] = memory.read_obj(frame).ok()?;
-        let rsp = general.rsp + size_of::<[u32; 4]>() as u64;
+        let rsp = general.rsp.wrapping_add(size_of::<[u32; 4]>() as u64);
         [error_code.into(), eip.into(), eflags.into(), rsp]
     };
 

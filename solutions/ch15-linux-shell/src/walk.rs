@@ -30,7 +30,7 @@ pub fn walk(
     if is_long && linear as i64 >> 47 != linear as i64 >> 63 {
         return ("  not canonical: a general protection fault\n".into(), None);
     }
-    let (mut entry, mut way) = (cr3, String::new());
+    let (mut entry, mut way) = (if is_long { cr3 } else { cr3 & 0xffff_ffff }, String::new());
     for &(name, shift) in levels {
         let index = linear >> shift & if is_long { 0x1ff } else { 0x3ff };
         let address = GuestAddress(entry & ADDRESS | index << if is_long { 3 } else { 2 });
@@ -42,7 +42,7 @@ pub fn walk(
         if entry & PRESENT == 0 {
             return (way + "  not present: a page fault\n", None);
         }
-        if shift == 12 || is_long && entry & LARGE != 0 {
+        if shift == 12 || is_long && shift < 39 && entry & LARGE != 0 {
             let offset = (1 << shift) - 1;
             let physical = entry & ADDRESS & !offset | linear & offset;
             way += &format!("  physical address {physical:#x}\n");

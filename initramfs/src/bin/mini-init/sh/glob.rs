@@ -65,17 +65,29 @@ fn names(directory: &str, pattern: &[Glyph]) -> Vec<String> {
     names
 }
 
-fn matches(pattern: &[Glyph], name: &[char]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((Glyph::Any, pattern)), _) => {
-            (0..=name.len()).any(|taken| matches(pattern, &name[taken..]))
+/// Where a match fails, the last `*` takes one character more. Those before it need never: what lies
+/// between them has matched as early as it can.
+fn matches(mut pattern: &[Glyph], mut name: &[char]) -> bool {
+    let mut last = None;
+    loop {
+        match (pattern.split_first(), name.split_first()) {
+            (None, None) => return true,
+            (Some((Glyph::Any, after)), _) => {
+                last = Some((after, name));
+                pattern = after;
+            }
+            (Some((Glyph::One, after)), Some((_, rest))) => (pattern, name) = (after, rest),
+            (Some((Glyph::Is(wanted), after)), Some((first, rest))) if wanted == first => {
+                (pattern, name) = (after, rest);
+            }
+            _ => match last {
+                Some((after, [_, rest @ ..])) => {
+                    last = Some((after, rest));
+                    (pattern, name) = (after, rest);
+                }
+                _ => return false,
+            },
         }
-        (Some((Glyph::One, pattern)), Some((_, name))) => matches(pattern, name),
-        (Some((Glyph::Is(wanted), pattern)), Some((first, name))) => {
-            wanted == first && matches(pattern, name)
-        }
-        _ => false,
     }
 }
 
@@ -100,7 +112,12 @@ mod tests {
         assert!(is_match("tty*", "ttyS0"));
         assert!(is_match("*S?", "ttyS0"));
         assert!(is_match("a*b*c", "aXbXbc"));
+        assert!(is_match("a*bc*c", "abbcbcc"));
+        assert!(is_match("*?b*?", "abbb"));
         assert!(!is_match("a*b", "abc"));
+        assert!(!is_match("a*b*c", "aXcXb"));
+        // Not a way for each star to go, and each after it: that would take until the end of time.
+        assert!(!is_match(&("*a".repeat(100) + "b"), &"a".repeat(255)));
         assert!(!is_match("?", ""));
         assert!(!is_match("a", "b"));
     }
