@@ -66,6 +66,12 @@ enum Command {
         #[arg(value_name = "WHAT", default_values = linux::DEFAULT)]
         pieces: Vec<linux::Piece>,
     },
+    /// Look after the emulated machine in which programs run where KVM is not complete
+    #[command(after_help = nest::AFTER_HELP)]
+    Nest {
+        #[command(subcommand)]
+        what: nest::What,
+    },
     /// Run a program where KVM is complete: here, or else in the nest (cargo's runner calls this)
     #[command(hide = true)]
     Run {
@@ -99,6 +105,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Forward(options) => Ok(forward::run(&options)),
         Command::Bench { what } => bench::run(what),
         Command::Linux { pieces } => linux::run(&pieces),
+        Command::Nest { what } => nest::run_command(what),
         Command::Run { program, arguments } => runner::run(&program, &arguments),
     }
 }

@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{getegid, geteuid, getgroups};
 use serde_bytes::ByteBuf;
 
-use super::terminal;
+use super::{kept, terminal};
 use crate::programs;
 
 const LIMITS: &[Resource] = &[
@@ -27,8 +27,8 @@ const LIMITS: &[Resource] = &[
     Resource::RLIMIT_STACK,
 ];
 
-/// The command as it would run here.
-pub fn command(program: &OsStr, arguments: &[OsString]) -> Result<Command> {
+/// The command as it would run here, with files that the nest keeps in memory if it is one that stays.
+pub fn command(program: &OsStr, arguments: &[OsString], stays: bool) -> Result<Command> {
     let path = absolute(program)?;
     let status =
         fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
@@ -70,6 +70,7 @@ pub fn command(program: &OsStr, arguments: &[OsString]) -> Result<Command> {
         ignored_signals: ignored_signals(&status),
         on_terminal,
         terminal,
+        keep: if stays { kept::files(Path::new(&path)) } else { Vec::new() },
     })
 }
 

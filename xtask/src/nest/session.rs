@@ -8,10 +8,9 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use nest_agent::{CHUNK, End, FromNest, Session as Id, Step, Stream, ToNest, WINDOW};
+use anyhow::{Context, Error, Result};
+use nest_agent::{CHUNK, End, FromNest, Step, Stream, ToNest, WINDOW};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
@@ -19,22 +18,18 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, getpid};
 use serde_bytes::ByteBuf;
 
-use super::caller;
-use super::machine::Machine;
+use super::silence::Silence;
 use super::terminal::{self, RawMode};
+use super::visit::{self, Visit};
+use super::words::{Answer, Ask, SESSION};
+use super::{KEEPER_HANGS_AFTER, MachineFailed, caller};
 use crate::status;
-
-/// In a nest of its own, a command has the only session.
-const ID: Id = 1;
 
 /// What can be written to a pipe that polls as writable. pipe(7).
 const PIPE_BUF: usize = 4096;
 
-/// How long the nest may be silent, in seconds, before we ask whether it lives.
+/// How long the keeper may be silent, in seconds, before we ask whether it lives.
 const PING_AFTER: u32 = 5;
-
-/// How long it may be silent before we give it up.
-const HANG_AFTER: u32 = 60;
 
 /// Signals that the command gets instead of us.
 const FORWARDED: &[Signal] = &[
@@ -48,13 +43,13 @@ const FORWARDED: &[Signal] = &[
     Signal::SIGTSTP,
 ];
 
-/// Runs a program in the machine, and ends as it does.
-pub fn run(machine: Machine, program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
-    let command = caller::command(program, arguments)?;
+/// Runs a program in a nest, which may be one that stays, and ends as it does.
+pub fn run(visit: Visit, program: &OsStr, arguments: &[OsString], stays: bool) -> Result<ExitCode> {
+    let command = caller::command(program, arguments, stays)?;
     let ignored = command.ignored_signals.clone();
-    let mut session = Session::new(machine, &ignored, command.terminal.is_some())?;
+    let mut session = Session::new(visit, &ignored, command.terminal.is_some())?;
     session.raw_mode.turn_on();
-    session.machine.send(&ToNest::Start { session: ID, command: Box::new(command) })?;
+    session.tell(ToNest::Start { session: SESSION, command: Box::new(command) });
     let end = session.follow()?;
     // The terminal first: what comes next may be a message.
     session.raw_mode.turn_off();
@@ -81,13 +76,15 @@ pub fn run(machine: Machine, program: &OsStr, arguments: &[OsString]) -> Result<
 }
 
 struct Session {
-    machine: Machine,
+    visit: Visit,
     raw_mode: RawMode,
     signals: SignalFd,
     /// Whether any of the standard streams is a terminal.
     has_terminal: bool,
     input: Input,
     outputs: Vec<Output>,
+    /// Whether the command may have done something.
+    started: bool,
     not_started: Option<(Step, Errno)>,
     /// Why some of standard output could not be written: a full disk, say.
     lost: Option<Errno>,
@@ -111,29 +108,6 @@ struct Output {
     pending: VecDeque<u8>,
 }
 
-/// Seconds without a word from the nest. Seconds in which we were stopped or stuck do not count:
-/// however long ago the last one was counted, the next look counts one.
-struct Silence {
-    seconds: u32,
-    counted: Instant,
-}
-
-impl Silence {
-    fn new() -> Self {
-        Self { seconds: 0, counted: Instant::now() }
-    }
-
-    /// Whether another second has gone by.
-    fn count(&mut self) -> bool {
-        let over = self.counted.elapsed() >= Duration::from_secs(1);
-        if over {
-            self.counted = Instant::now();
-            self.seconds += 1;
-        }
-        over
-    }
-}
-
 enum Source {
     Nest,
     Signals,
@@ -142,7 +116,7 @@ enum Source {
 }
 
 impl Session {
-    fn new(machine: Machine, ignored: &[i32], has_terminal: bool) -> Result<Self> {
+    fn new(visit: Visit, ignored: &[i32], has_terminal: bool) -> Result<Self> {
         let is_terminal = terminal::standard_terminals();
         let signals = block_signals(ignored).context("cannot take over the signals")?;
         let mut outputs = Vec::new();
@@ -164,7 +138,8 @@ impl Session {
             outputs.push(Output::new(Stream::Terminal, terminal.into()));
         }
         Ok(Self {
-            machine,
+            visit,
+            started: false,
             raw_mode: RawMode::off(),
             signals,
             has_terminal,
@@ -187,16 +162,20 @@ impl Session {
             for (source, flags) in self.wait()? {
                 match source {
                     Source::Nest => self.listen()?,
-                    Source::Signals => self.take_signals()?,
-                    Source::Input => self.read_input()?,
-                    Source::Output(index) => self.write_output(index, flags)?,
+                    Source::Signals => self.take_signals(),
+                    Source::Input => self.read_input(),
+                    Source::Output(index) => self.write_output(index, flags),
                 }
             }
             if self.silence.count() {
                 self.each_second()?;
             }
-            self.machine.flush()?;
+            self.visit.link.flush();
         }
+    }
+
+    fn tell(&mut self, message: ToNest) {
+        self.visit.link.send(&Ask::Nest(message));
     }
 
     fn wait(&self) -> Result<Vec<(Source, PollFlags)>> {
@@ -205,9 +184,9 @@ impl Session {
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         // Once the command is over, whether the nest lives does not matter any more.
         if self.end.is_none() {
-            let flags = PollFlags::POLLIN | when(self.machine.has_to_send(), PollFlags::POLLOUT);
+            let flags = PollFlags::POLLIN | when(self.visit.link.has_to_send(), PollFlags::POLLOUT);
             sources.push(Source::Nest);
-            fds.push(PollFd::new(self.machine.fd(), flags));
+            fds.push(PollFd::new(self.visit.link.as_fd(), flags));
         }
         let stdin = io::stdin();
         let ours_to_read = !self.input.is_terminal || self.raw_mode.is_on();
@@ -230,62 +209,84 @@ impl Session {
     }
 
     fn listen(&mut self) -> Result<()> {
-        while self.end.is_none()
-            && let Some(message) = self.machine.receive()?
-        {
+        while self.end.is_none() {
+            let answer = match self.visit.link.receive() {
+                Ok(Some(answer)) => answer,
+                Ok(None) => break,
+                Err(_) => return Err(self.failed(visit::keeper_died())),
+            };
             self.silence.seconds = 0;
-            match message {
-                FromNest::Output { stream, bytes, .. } => {
-                    let output = self.outputs.iter_mut().find(|output| output.stream == stream);
-                    match output {
-                        Some(output) if output.open => output.pending.extend(bytes.iter()),
-                        // Nobody wants it: let it flow.
-                        _ => self.taken(stream, bytes.len())?,
-                    }
-                }
-                FromNest::InputTaken { count, .. } => {
-                    self.input.under_way = self.input.under_way.saturating_sub(count as usize);
-                }
-                FromNest::InputClosed { .. } => self.input.open = false,
-                FromNest::Stopped { .. } => self.stop()?,
-                FromNest::NotStarted { step, errno, .. } => {
-                    self.not_started = Some((step, Errno::from_raw(errno)));
-                }
-                FromNest::Ended { end, .. } => self.end = Some(end),
-                FromNest::Hello { .. } | FromNest::Pong => {}
+            match answer {
+                Answer::Nest(message) => self.hear(message)?,
+                Answer::Failed(text) => return Err(self.failed(MachineFailed::new(text).into())),
+                Answer::Welcome | Answer::Up | Answer::Pong | Answer::Status(_) => {}
             }
         }
         Ok(())
     }
 
-    fn taken(&mut self, stream: Stream, count: usize) -> Result<()> {
-        let count = u32::try_from(count).expect("less than the window");
-        self.machine.send(&ToNest::OutputTaken { session: ID, stream, count })
+    /// The same failure, with what we know of the command.
+    fn failed(&self, failure: Error) -> Error {
+        match failure.downcast::<MachineFailed>() {
+            Ok(failure) => MachineFailed { before_start: !self.started, ..failure }.into(),
+            Err(other) => other,
+        }
     }
 
-    fn read_input(&mut self) -> Result<()> {
+    fn hear(&mut self, message: FromNest) -> Result<()> {
+        match message {
+            FromNest::Started { .. } => self.started = true,
+            FromNest::Output { stream, bytes, .. } => {
+                let output = self.outputs.iter_mut().find(|output| output.stream == stream);
+                match output {
+                    Some(output) if output.open => output.pending.extend(bytes.iter()),
+                    // Nobody wants it: let it flow.
+                    _ => self.taken(stream, bytes.len()),
+                }
+            }
+            FromNest::InputTaken { count, .. } => {
+                self.input.under_way = self.input.under_way.saturating_sub(count as usize);
+            }
+            FromNest::InputClosed { .. } => self.input.open = false,
+            FromNest::Stopped { .. } => self.stop()?,
+            FromNest::NotStarted { step, errno, .. } => {
+                self.not_started = Some((step, Errno::from_raw(errno)));
+            }
+            FromNest::Ended { end, .. } => self.end = Some(end),
+            FromNest::Hello { .. } | FromNest::Pong => {}
+        }
+        Ok(())
+    }
+
+    fn taken(&mut self, stream: Stream, count: usize) {
+        let count = u32::try_from(count).expect("less than the window");
+        self.tell(ToNest::OutputTaken { session: SESSION, stream, count });
+    }
+
+    fn read_input(&mut self) {
         let mut buffer = vec![0; CHUNK.min(WINDOW - self.input.under_way)];
         // Unbuffered: `Stdin` would read ahead.
         match nix::unistd::read(io::stdin(), &mut buffer) {
             Ok(count @ 1..) => {
                 buffer.truncate(count);
                 self.input.under_way += count;
-                self.machine.send(&ToNest::Input { session: ID, bytes: ByteBuf::from(buffer) })
+                self.tell(ToNest::Input { session: SESSION, bytes: ByteBuf::from(buffer) });
             }
-            Err(Errno::EAGAIN | Errno::EINTR) => Ok(()),
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
             Ok(0) | Err(_) => {
                 self.input.open = false;
                 if self.input.is_terminal {
                     // The terminal is gone, for the end of input is a character there: hang up.
                     let stream = Stream::Terminal;
-                    return self.machine.send(&ToNest::OutputClosed { session: ID, stream });
+                    self.tell(ToNest::OutputClosed { session: SESSION, stream });
+                } else {
+                    self.tell(ToNest::InputEnd { session: SESSION });
                 }
-                self.machine.send(&ToNest::InputEnd { session: ID })
             }
         }
     }
 
-    fn write_output(&mut self, index: usize, flags: PollFlags) -> Result<()> {
+    fn write_output(&mut self, index: usize, flags: PollFlags) {
         let output = &mut self.outputs[index];
         let stream = output.stream;
         let mut count = 0;
@@ -313,36 +314,33 @@ impl Session {
             output.pending.clear();
         }
         if self.end.is_some() {
-            return Ok(());
+            return;
         }
         if closed {
-            self.machine.send(&ToNest::OutputClosed { session: ID, stream })
+            self.tell(ToNest::OutputClosed { session: SESSION, stream });
         } else if count > 0 {
-            self.taken(stream, count)
-        } else {
-            Ok(())
+            self.taken(stream, count);
         }
     }
 
-    fn take_signals(&mut self) -> Result<()> {
+    fn take_signals(&mut self) {
         while let Ok(Some(info)) = self.signals.read_signal() {
             let number = i32::try_from(info.ssi_signo).expect("a signal's number");
             match Signal::try_from(number) {
-                Ok(Signal::SIGWINCH) => self.resize()?,
-                Ok(Signal::SIGCONT) => self.go_on()?,
-                _ => self.machine.send(&ToNest::Signal { session: ID, signal: number })?,
+                Ok(Signal::SIGWINCH) => self.resize(),
+                Ok(Signal::SIGCONT) => self.go_on(),
+                _ => self.tell(ToNest::Signal { session: SESSION, signal: number }),
             }
         }
-        Ok(())
     }
 
-    fn resize(&mut self) -> Result<()> {
+    fn resize(&mut self) {
         let Some(terminal) = self.outputs.iter().find(|output| output.stream == Stream::Terminal)
         else {
-            return Ok(());
+            return;
         };
         let size = terminal::size(terminal.fd.as_fd());
-        self.machine.send(&ToNest::Resize { session: ID, size })
+        self.tell(ToNest::Resize { session: SESSION, size });
     }
 
     /// The command was stopped: so are we, and all that the terminal would have stopped with us.
@@ -357,16 +355,17 @@ impl Session {
         // kernel does not stop us, and the command inside goes on as well.
         sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&stop), None)?;
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&stop), None)?;
-        self.go_on()
+        self.go_on();
+        Ok(())
     }
 
     /// We were continued: so is the command.
-    fn go_on(&mut self) -> Result<()> {
+    fn go_on(&mut self) {
         self.raw_mode.turn_on();
         if self.has_terminal {
-            self.resize()?;
+            self.resize();
         }
-        self.machine.send(&ToNest::Signal { session: ID, signal: Signal::SIGCONT as i32 })
+        self.tell(ToNest::Signal { session: SESSION, signal: Signal::SIGCONT as i32 });
     }
 
     fn each_second(&mut self) -> Result<()> {
@@ -375,12 +374,13 @@ impl Session {
         if self.end.is_some() {
             return Ok(());
         }
-        if self.silence.seconds >= HANG_AFTER {
-            let what = format!("the nest hangs: it did not answer for {HANG_AFTER} seconds");
-            return Err(self.machine.failure(&what));
+        // That the nest is alive, the keeper sees to.
+        if self.silence.seconds >= KEEPER_HANGS_AFTER {
+            self.visit.kill_keeper();
+            return Err(self.failed(visit::keeper_hangs()));
         }
         if self.silence.seconds > 0 && self.silence.seconds.is_multiple_of(PING_AFTER) {
-            self.machine.send(&ToNest::Ping)?;
+            self.visit.link.send(&Ask::Ping);
         }
         Ok(())
     }
