@@ -26,7 +26,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use thiserror::Error;
 
 pub use commands::{AFTER_HELP, What, run as run_command};
@@ -48,13 +48,24 @@ const KEEPER_HANGS_AFTER: u32 = 30;
 #[error("{text}")]
 struct MachineFailed {
     text: String,
-    /// Whether the machine ran, and the command had not begun: it can be run in another.
-    before_start: bool,
+    when: When,
+}
+
+/// When a machine failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Before it was up: another would fail as well.
+    Starting,
+    /// Before the command began, which can be run in another.
+    Up,
+    /// While the command ran.
+    Running,
 }
 
 impl MachineFailed {
-    fn new(text: String) -> Self {
-        Self { text, before_start: false }
+    /// It never was up.
+    fn at_start(text: String) -> Self {
+        Self { text, when: When::Starting }
     }
 }
 
@@ -89,8 +100,7 @@ pub fn run(program: &OsStr, arguments: &[OsString], why: &str) -> Result<ExitCod
     };
     match run_once() {
         Err(error) => match error.downcast_ref::<MachineFailed>() {
-            // Tests begin anew each time, and what they say of a machine that failed says nothing
-            // of us.
+            // Tests begin anew each time, and the failure of a machine says nothing of what they test.
             Some(failure) if is_test(program) => {
                 eprintln!(
                     "error: {failure}\nnest: all of {} once more, in another",
@@ -98,9 +108,12 @@ pub fn run(program: &OsStr, arguments: &[OsString], why: &str) -> Result<ExitCod
                 );
                 run_once()
             }
-            Some(failure) if failure.before_start => {
-                eprintln!("{failure}\nnest: starting another");
+            Some(failure) if failure.when == When::Up => {
+                eprintln!("nest: {failure}\nnest: starting another");
                 run_once()
+            }
+            Some(failure) if stays && failure.when == When::Running => {
+                Err(anyhow!("{failure}\n  the next command starts another nest"))
             }
             _ => Err(error),
         },

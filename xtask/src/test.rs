@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use anyhow::{Context, Result};
 
 use crate::cargo::cargo;
-use crate::status;
+use crate::{nest, status};
 
 /// One command of the test, as one would type it.
 struct Step {
@@ -135,8 +135,8 @@ impl Step {
 
     fn command(&self) -> Command {
         let mut command = cargo();
-        // No test may wait for a key.
-        command.args(self.arguments).stdin(Stdio::null());
+        // No test may wait for a key, and none may leave a nest behind.
+        command.args(self.arguments).stdin(Stdio::null()).env(nest::IDLE_VARIABLE, "0");
         command
     }
 }

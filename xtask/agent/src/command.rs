@@ -24,8 +24,8 @@ use nix::unistd::{ForkResult, Gid, Pid, Uid, fchown, fork, pipe2, setpgid, setsi
 use serde::{Deserialize, Serialize};
 
 use crate::group::Group;
-use crate::kept;
 use crate::machine::{self, c_string};
+use crate::root::{self, Root};
 
 /// What the shepherd reports.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -41,6 +41,14 @@ pub enum Event {
     WrittenBack,
 }
 
+/// Where a command runs.
+pub struct Place {
+    /// Its processes.
+    pub group: Group,
+    /// Its files.
+    pub root: Option<Root>,
+}
+
 /// The agent's ends of a command.
 pub struct Started {
     /// Where [`Event`]s come from. After the command's end, a byte has its files written back; closing
@@ -53,7 +61,7 @@ pub struct Started {
 }
 
 /// Starts `command`. What goes wrong after the fork is reported as an event.
-pub fn start(command: &Command, group: &Group) -> Result<Started, Errno> {
+pub fn start(command: &Command, place: &Place) -> Result<Started, Errno> {
     let owner = (Uid::from_raw(command.user), Gid::from_raw(command.group));
     let mut outputs = Vec::new();
 
@@ -94,7 +102,7 @@ pub fn start(command: &Command, group: &Group) -> Result<Started, Errno> {
     // SAFETY: this process has one thread, so the child's memory is in a consistent state.
     match unsafe { fork() }? {
         ForkResult::Parent { .. } => Ok(Started { events, input, outputs }),
-        ForkResult::Child => shepherd(command, group, standard, slave, theirs),
+        ForkResult::Child => shepherd(command, place, standard, slave, theirs),
     }
 }
 
@@ -155,7 +163,7 @@ pub fn set_size(master: &OwnedFd, size: nest_agent::WindowSize) -> Result<(), Er
 /// The shepherd's whole life.
 fn shepherd(
     command: &Command,
-    group: &Group,
+    place: &Place,
     standard: [OwnedFd; 3],
     slave: Option<OwnedFd>,
     mut events: UnixStream,
@@ -167,7 +175,7 @@ fn shepherd(
     close_all_but(keep);
 
     machine::be_an_ordinary_process();
-    kept::put_in_place(&command.keep);
+    root::enter(place.root, &command.keep);
     // The terminal's end goes to the leader of its session as SIGHUP, and may come before the
     // command's end does: we stay, to report that.
     set_action(Signal::SIGHUP as i32, SigHandler::SigIgn);
@@ -181,7 +189,7 @@ fn shepherd(
         match unsafe { fork() }? {
             ForkResult::Parent { child } => Ok(child),
             ForkResult::Child => {
-                become_command(command, group, &standard, slave.as_ref(), &mut events)
+                become_command(command, &place.group, &standard, slave.as_ref(), &mut events)
             }
         }
     };

@@ -4,23 +4,20 @@
 //! read of a file when the last process closes it. QEMU then translates a program anew each time it is
 //! started, for its code is at new addresses: a chapter's start took 0.6 s of CPU time instead of 0.15.
 //! A copy in memory stays where it is. The outside says which version of a file it means, so that a
-//! copy is never an old one; and a command sees the copy at the place of the original, in a mount
-//! namespace of its own, so that all others go on to see the original.
+//! copy is never an old one; and a command sees the copy at the place of the original in the root of
+//! its session, so that all others go on to see the original.
 
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use nest_agent::Kept;
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 
 /// Where the copies are.
-pub const STORE: &str = "/dev/nest";
+pub const STORE: &str = "/dev/nest/kept";
 
 /// What all copies together may take. Those that were not used for the longest time go.
 const LARGEST_STORE: u64 = 384 << 20;
@@ -28,23 +25,8 @@ const LARGEST_STORE: u64 = 384 << 20;
 /// What QEMU reads from the outside in one go (`msize`), less the header of a 9p message.
 const READ_SIZE: usize = (512 << 10) - 24;
 
-/// Lets this process and its children find the copies at the places of the files. Whatever goes
-/// wrong only costs time: the file itself is used.
-pub fn put_in_place(files: &[Kept]) {
-    if files.is_empty() || unshare(CloneFlags::CLONE_NEWNS).is_err() {
-        return;
-    }
-    let store = Path::new(STORE);
-    for file in files {
-        let path = Path::new(std::ffi::OsStr::from_bytes(&file.path));
-        if let Ok(copy) = find_or_copy(store, path, file) {
-            let none = None::<&str>;
-            let _ = mount(Some(&copy), path, none, MsFlags::MS_BIND, none);
-        }
-    }
-}
-
-fn find_or_copy(store: &Path, path: &Path, file: &Kept) -> io::Result<PathBuf> {
+/// The copy of a file, which is made if there is none.
+pub fn find_or_copy(store: &Path, path: &Path, file: &Kept) -> io::Result<PathBuf> {
     let copy = store.join(&file.identity);
     if let Ok(kept) = File::open(&copy) {
         // When it was used last is when it was written last.
@@ -109,6 +91,8 @@ fn make_room(store: &Path, length: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt;
+
     use serde_bytes::ByteBuf;
 
     fn kept(path: &Path, identity: &str) -> Kept {

@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_message_is_refused() {
-        for body in [&[0xff_u8, 0xff][..], &[], &[0, 0]] {
+        for body in [&[0xff_u8, 0xff][..], &[], &[0, 0, 0]] {
             let mut frames = Frames::default();
             frames.push(&u32::try_from(body.len()).unwrap().to_le_bytes());
             frames.push(body);

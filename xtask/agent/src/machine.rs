@@ -17,7 +17,7 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{chdir, chroot};
 
-use crate::{group, kept};
+use crate::{group, kept, root};
 
 /// Where the root file system of the outside is, until it becomes the root.
 const OUTSIDE: &str = "/outside";
@@ -45,7 +45,11 @@ pub fn prepare() -> Result<File> {
     attach_over("devpts", "/dev/pts", "devpts", "mode=620,ptmxmode=666,gid=5")?;
     attach_over("tmpfs", "/dev/shm", "tmpfs", "mode=1777")?;
     attach_over("cgroup2", group::ROOT, "cgroup2", "")?;
-    attach_over("tmpfs", kept::STORE, "tmpfs", "mode=700")?;
+    attach_over("tmpfs", "/dev/nest", "tmpfs", "mode=700")?;
+    for place in [kept::STORE, root::PLACE] {
+        let place = format!("{OUTSIDE}{place}");
+        fs::create_dir(&place).with_context(|| format!("cannot make {place}"))?;
+    }
     // KVM's counters; the kernel may lack them.
     let _ = attach_over("debugfs", "/sys/kernel/debug", "debugfs", "");
     link_standard_streams()?;
@@ -59,7 +63,8 @@ pub fn prepare() -> Result<File> {
     Ok(port)
 }
 
-fn attach(source: &str, place: &str, kind: &str, flags: MsFlags, options: &str) -> Result<()> {
+/// Mounts something on a directory.
+pub fn attach(source: &str, place: &str, kind: &str, flags: MsFlags, options: &str) -> Result<()> {
     // Outside, the directories are there, and not ours to make.
     if !place.starts_with(OUTSIDE) || place == OUTSIDE {
         fs::create_dir_all(place).with_context(|| format!("cannot make {place}"))?;
@@ -175,7 +180,7 @@ fn open_port() -> Result<File> {
 }
 
 /// The value of a kernel parameter.
-fn argument(name: &str) -> Option<String> {
+pub fn argument(name: &str) -> Option<String> {
     let line = fs::read_to_string("/proc/cmdline").ok()?;
     line.split_whitespace().find_map(|word| word.strip_prefix(name)).map(str::to_owned)
 }

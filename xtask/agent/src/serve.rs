@@ -15,9 +15,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::clock;
+use crate::command::{self, Place};
 use crate::group::Group;
+use crate::root::Roots;
 use crate::session::Live;
-use crate::{clock, command};
 
 /// What a polled descriptor is.
 enum Source {
@@ -32,11 +34,14 @@ pub fn serve(mut port: File) -> Result<Infallible> {
     let mut frames = Frames::default();
     let mut out = VecDeque::from(encode(&FromNest::Hello { version: VERSION }));
     let mut sessions: Vec<Live> = Vec::new();
-    // Control groups of sessions that are over, some of whose processes are still dying.
-    let mut groups: Vec<Group> = Vec::new();
+    let mut roots = Roots::new();
+    // Of sessions that are over, some of whose processes are still dying.
+    let mut left: Vec<Place> = Vec::new();
     loop {
         reap();
-        groups.retain(|group| !group.remove());
+        for place in left.extract_if(.., |place| place.group.remove()) {
+            roots.give_back(place.root);
+        }
         let ready = wait(&port, !out.is_empty(), &sessions)?;
         for (source, flags) in ready {
             match source {
@@ -44,7 +49,7 @@ pub fn serve(mut port: File) -> Result<Infallible> {
                     if flags.contains(PollFlags::POLLHUP) {
                         bail!("the outside is gone");
                     }
-                    receive(&mut port, &mut frames, &mut sessions, &mut out)?;
+                    receive(&mut port, &mut frames, &mut sessions, &mut roots, &mut out)?;
                 }
                 Source::Events(index) => sessions[index].take_events(&mut out),
                 Source::Input(index) => sessions[index].write_input(&mut out),
@@ -54,7 +59,7 @@ pub fn serve(mut port: File) -> Result<Infallible> {
         for session in &mut sessions {
             session.go_on(&mut out);
         }
-        groups.extend(sessions.extract_if(.., |session| session.is_ended()).map(Live::into_group));
+        left.extend(sessions.extract_if(.., |session| session.is_ended()).map(Live::into_place));
         send(&mut port, &mut out)?;
     }
 }
@@ -119,6 +124,7 @@ fn receive(
     port: &mut File,
     frames: &mut Frames,
     sessions: &mut Vec<Live>,
+    roots: &mut Roots,
     out: &mut VecDeque<u8>,
 ) -> Result<()> {
     let mut buffer = vec![0; CHUNK];
@@ -130,20 +136,20 @@ fn receive(
             Err(error) => return Err(error).context("cannot read from the outside"),
         }
         while let Some(message) = frames.take()? {
-            obey(message, sessions, out);
+            obey(message, sessions, roots, out);
         }
     }
     Ok(())
 }
 
-fn obey(message: ToNest, sessions: &mut Vec<Live>, out: &mut VecDeque<u8>) {
+fn obey(message: ToNest, sessions: &mut Vec<Live>, roots: &mut Roots, out: &mut VecDeque<u8>) {
     let id = match message {
         ToNest::Ping { now } => {
             clock::set(now);
             return out.extend(encode(&FromNest::Pong));
         }
         ToNest::Start { session, command } => {
-            match start(session, &command) {
+            match start(session, &command, roots) {
                 Ok(session) => sessions.push(session),
                 Err(errno) => {
                     let (step, errno) = (Step::Prepare, errno as i32);
@@ -180,12 +186,14 @@ fn obey(message: ToNest, sessions: &mut Vec<Live>, out: &mut VecDeque<u8>) {
     }
 }
 
-fn start(id: Session, command: &Command) -> Result<Live, Errno> {
+fn start(id: Session, command: &Command, roots: &mut Roots) -> Result<Live, Errno> {
     let group = Group::new(id).map_err(command::errno)?;
-    match command::start(command, &group) {
-        Ok(started) => Ok(Live::new(id, group, started)),
+    let place = Place { group, root: roots.take() };
+    match command::start(command, &place) {
+        Ok(started) => Ok(Live::new(id, place, started)),
         Err(errno) => {
-            group.remove();
+            place.group.remove();
+            roots.give_back(place.root);
             Err(errno)
         }
     }

@@ -13,8 +13,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_bytes::ByteBuf;
 
-use crate::command::{Event, Started};
-use crate::group::Group;
+use crate::command::{Event, Place, Started};
 
 /// How long after a command's end we wait for what it left running to close its outputs.
 const GRACE: Duration = Duration::from_secs(2);
@@ -28,7 +27,7 @@ const HANG_UP_GRACE: Duration = Duration::from_secs(1);
 /// One command.
 pub struct Live {
     pub id: Session,
-    group: Group,
+    place: Place,
     pub events: UnixStream,
     frames: Frames,
     /// The process group of the command itself.
@@ -65,7 +64,7 @@ impl Output {
 }
 
 impl Live {
-    pub fn new(id: Session, group: Group, started: Started) -> Self {
+    pub fn new(id: Session, place: Place, started: Started) -> Self {
         let outputs = started.outputs.into_iter().map(|(stream, fd)| Output {
             stream,
             fd,
@@ -75,7 +74,7 @@ impl Live {
         });
         Self {
             id,
-            group,
+            place,
             events: started.events,
             frames: Frames::default(),
             leader: None,
@@ -104,9 +103,9 @@ impl Live {
         self.ended
     }
 
-    /// What may hold processes that are still dying.
-    pub fn into_group(self) -> Group {
-        self.group
+    /// Where it was: processes there may still be dying.
+    pub fn into_place(self) -> Place {
+        self.place
     }
 
     pub fn output(&mut self, stream: Stream) -> Option<&mut Output> {
@@ -283,11 +282,11 @@ impl Live {
     pub fn go_on(&mut self, out: &mut VecDeque<u8>) {
         if self.over.is_none() {
             if self.hung_up.is_some_and(|since| since.elapsed() >= HANG_UP_GRACE) {
-                self.group.kill();
+                self.place.group.kill();
             }
         } else if !self.closing && !self.ended && self.is_drained() {
             // What it left running would write on, or hold a guest's memory, unseen.
-            self.group.kill();
+            self.place.group.kill();
             self.outputs.clear();
             self.closing = true;
             if self.events.write(&[0]).is_err() {

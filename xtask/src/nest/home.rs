@@ -80,22 +80,21 @@ impl Home {
         self.path.metadata().ok().map(|data| (data.dev(), data.ino()))
     }
 
-    /// The lock, unless somebody has it. It goes with the file and all its copies.
+    /// The lock, unless somebody has it or has just removed it. It goes with the file and all its
+    /// copies.
     pub fn try_lock(&self) -> Result<Option<File>> {
         let path = self.path.join("lock");
         let context = || format!("cannot lock {}", path.display());
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path)
-            .with_context(context)?;
+        let file = match File::options().create(true).append(true).mode(0o600).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.with_context(context)?,
+        };
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
             Err(fs::TryLockError::Error(error)) => return Err(error).with_context(context),
         }
-        // Whoever had it may have removed it just before we locked what was left.
+        // Removed just before we locked what was left?
         let ours = file.metadata().map(|data| (data.dev(), data.ino())).ok();
         let there = path.metadata().map(|data| (data.dev(), data.ino())).ok();
         Ok((ours == there).then_some(file))

@@ -22,7 +22,7 @@ use super::silence::Silence;
 use super::terminal::{self, RawMode};
 use super::visit::{self, Visit};
 use super::words::{Answer, Ask, SESSION};
-use super::{KEEPER_HANGS_AFTER, MachineFailed, caller};
+use super::{KEEPER_HANGS_AFTER, MachineFailed, When, caller};
 use crate::status;
 
 /// What can be written to a pipe that polls as writable. pipe(7).
@@ -218,7 +218,9 @@ impl Session {
             self.silence.seconds = 0;
             match answer {
                 Answer::Nest(message) => self.hear(message)?,
-                Answer::Failed(text) => return Err(self.failed(MachineFailed::new(text).into())),
+                Answer::Failed(text) => {
+                    return Err(self.failed(MachineFailed::at_start(text).into()));
+                }
                 Answer::Welcome | Answer::Up | Answer::Pong | Answer::Status(_) => {}
             }
         }
@@ -228,7 +230,10 @@ impl Session {
     /// The same failure, with what we know of the command.
     fn failed(&self, failure: Error) -> Error {
         match failure.downcast::<MachineFailed>() {
-            Ok(failure) => MachineFailed { before_start: !self.started, ..failure }.into(),
+            Ok(MachineFailed { text, .. }) => {
+                let when = if self.started { When::Running } else { When::Up };
+                MachineFailed { text, when }.into()
+            }
             Err(other) => other,
         }
     }

@@ -76,7 +76,7 @@ impl Visit {
         loop {
             match self.link.receive() {
                 Ok(Some(Answer::Welcome)) => return Ok(true),
-                Ok(Some(Answer::Failed(text))) => return Err(MachineFailed::new(text).into()),
+                Ok(Some(Answer::Failed(text))) => return Err(MachineFailed::at_start(text).into()),
                 Ok(Some(_)) | Err(_) => return Ok(false),
                 Ok(None) => {}
             }
@@ -95,7 +95,7 @@ impl Visit {
         loop {
             match self.link.receive() {
                 Ok(Some(Answer::Up)) => return Ok(self),
-                Ok(Some(Answer::Failed(text))) => return Err(MachineFailed::new(text).into()),
+                Ok(Some(Answer::Failed(text))) => return Err(MachineFailed::at_start(text).into()),
                 Ok(Some(_)) => silence.seconds = 0,
                 Ok(None) => {}
                 Err(_) => return Err(keeper_died()),
@@ -184,14 +184,14 @@ pub fn own(pieces: &Pieces) -> Result<Visit> {
 
 /// What is to be said when the keeper has hung up without a word.
 pub fn keeper_died() -> Error {
-    MachineFailed::new("the nest died: its keeper was killed".to_owned()).into()
+    MachineFailed::at_start("the nest died: its keeper was killed".to_owned()).into()
 }
 
 /// What is to be said when it says nothing any more.
 pub fn keeper_hangs() -> Error {
     let text =
         format!("the nest hangs: its keeper did not answer for {KEEPER_HANGS_AFTER} seconds");
-    MachineFailed::new(text).into()
+    MachineFailed::at_start(text).into()
 }
 
 /// Nests of other builds end with their last command; what is left of dead ones is removed.
