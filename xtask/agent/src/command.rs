@@ -175,7 +175,7 @@ fn shepherd(
     close_all_but(keep);
 
     machine::be_an_ordinary_process();
-    root::enter(place.root, &command.keep);
+    root::enter(place.root, command);
     // The terminal's end goes to the leader of its session as SIGHUP, and may come before the
     // command's end does: we stay, to report that.
     set_action(Signal::SIGHUP as i32, SigHandler::SigIgn);

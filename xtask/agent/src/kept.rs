@@ -22,8 +22,8 @@ pub const STORE: &str = "/dev/nest/kept";
 /// What all copies together may take. Those that were not used for the longest time go.
 const LARGEST_STORE: u64 = 384 << 20;
 
-/// What QEMU reads from the outside in one go (`msize`), less the header of a 9p message.
-const READ_SIZE: usize = (512 << 10) - 24;
+/// As much as is read from the outside in one go (`msize`).
+const READ_SIZE: usize = 512 << 10;
 
 /// The copy of a file, which is made if there is none.
 pub fn find_or_copy(store: &Path, path: &Path, file: &Kept) -> io::Result<PathBuf> {

@@ -12,10 +12,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use nest_agent::Kept;
+use nest_agent::{Command, Kept};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{chdir, chroot};
+use serde_bytes::ByteBuf;
 
 use crate::{kept, machine};
 
@@ -61,9 +62,23 @@ impl Roots {
 
 /// Gives this process and its children a root of their own, with copies in the places of the files
 /// that are kept. What goes wrong leaves them with the agent's.
-pub fn enter(root: Option<Root>, files: &[Kept]) {
-    if let Some(root) = root {
-        let _ = try_to_enter(root, files);
+pub fn enter(root: Option<Root>, command: &Command) {
+    if let Some(root) = root
+        && try_to_enter(root, &command.keep).is_ok()
+    {
+        hold_library_path(&command.environment);
+    }
+}
+
+/// Keeps the directories in mind in which the dynamic linker looks for libraries, as long as this
+/// process lives. Cargo names four; the linker tries a dozen paths in each, and the kernel, which caches
+/// nothing of the outside, asked for every part of every path: that took 0.25 s.
+fn hold_library_path(environment: &[ByteBuf]) {
+    let variable = environment.iter().find_map(|it| it.strip_prefix(b"LD_LIBRARY_PATH="));
+    let paths = variable.unwrap_or_default().split(|byte| *byte == b':');
+    for path in paths.filter(|path| path.starts_with(b"/")) {
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
+        std::mem::forget(File::options().read(true).custom_flags(libc::O_PATH).open(path));
     }
 }
 
