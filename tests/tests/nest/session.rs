@@ -44,6 +44,20 @@ fn a_command_gets_what_it_would_get_here() {
 }
 
 #[test]
+fn what_goes_to_one_file_stays_in_order() {
+    let nest = Nest::shared();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("both");
+    let file = fs::File::create(&path).unwrap();
+    let text = "for i in 1 2 3 4 5 6 7 8 9; do echo out $i; echo err $i >&2; done";
+    let mut command = nest.script(text);
+    let status = command.stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
+    assert!(status.success());
+    let expected: String = (1..10).map(|i| format!("out {i}\nerr {i}\n")).collect();
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+}
+
+#[test]
 fn output_that_cannot_be_written_is_an_error() {
     let nest = Nest::shared();
     let full = fs::File::options().write(true).open("/dev/full").unwrap();

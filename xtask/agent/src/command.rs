@@ -76,10 +76,15 @@ pub fn start(command: &Command, place: &Place) -> Result<Started, Errno> {
     };
     // One end of a pipe for us, without blocking; the other for the command.
     let mut input = None;
-    let mut standard = Vec::new();
+    let mut standard: Vec<OwnedFd> = Vec::new();
     for (number, stream) in [None, Some(Stream::Stdout), Some(Stream::Stderr)].iter().enumerate() {
         let theirs = match &slave {
             Some(slave) if command.on_terminal[number] => slave.try_clone().map_err(errno)?,
+            _ if command.one_output && *stream == Some(Stream::Stderr) => standard
+                .last()
+                .map(OwnedFd::try_clone)
+                .expect("stdout came before")
+                .map_err(errno)?,
             _ => {
                 let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
                 let (ours, theirs) = if stream.is_none() { (write, read) } else { (read, write) };

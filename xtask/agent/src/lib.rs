@@ -117,7 +117,7 @@ pub enum Stream {
     Terminal,
     /// Standard output, where it is not a terminal.
     Stdout,
-    /// Standard error, where it is not a terminal.
+    /// Standard error, where it is neither a terminal nor the same as standard output.
     Stderr,
 }
 
@@ -170,6 +170,9 @@ pub struct Command {
     pub on_terminal: [bool; 3],
     /// The terminal, if any of them is.
     pub terminal: Option<Terminal>,
+    /// Whether standard error is the same pipe or file as standard output, as after `2>&1`: then what
+    /// is written to both stays in order.
+    pub one_output: bool,
     /// Files to keep in memory between sessions, for they are slow to start from the outside.
     pub keep: Vec<Kept>,
 }
@@ -226,6 +229,7 @@ mod tests {
                 flags: [1, 2, 3, 4],
                 control_characters: ByteBuf::from([3, 28]),
             }),
+            one_output: true,
             keep: vec![Kept { path: ByteBuf::from("/bin/x"), identity: "1-2".into(), length: 3 }],
         }
     }

@@ -5,6 +5,7 @@ mod command;
 mod group;
 mod kept;
 mod machine;
+mod output;
 mod root;
 mod serve;
 mod session;

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nest_agent::{
@@ -75,6 +76,8 @@ fn wait(port: &File, to_send: bool, sessions: &[Live]) -> Result<Vec<(Source, Po
     let when = |condition, flags| if condition { flags } else { PollFlags::empty() };
     let (readable, writable) = (PollFlags::POLLIN, PollFlags::POLLOUT);
 
+    let soon = sessions.iter().any(Live::is_about_to_end);
+    let mut patience = Duration::from_millis(if soon { 100 } else { 1000 });
     let mut sources = vec![Source::Port];
     let mut fds = vec![PollFd::new(port.as_fd(), readable | when(to_send, writable))];
     for (index, session) in sessions.iter().enumerate() {
@@ -87,18 +90,23 @@ fn wait(port: &File, to_send: bool, sessions: &[Live]) -> Result<Vec<(Source, Po
             fds.push(PollFd::new(input.as_fd(), when(!session.pending.is_empty(), writable)));
         }
         for output in &session.outputs {
+            let due = output.is_due();
+            if let Err(left) = due {
+                patience = patience.min(left);
+            }
             let to_terminal = output.stream == Stream::Terminal && session.input.is_none();
-            let flags = when(output.has_room(), readable)
+            let flags = when(due == Ok(true), readable)
                 | when(to_terminal && !session.pending.is_empty(), writable);
-            // One without room must not wake us all the time by being at its end.
+            // One that is not read must not wake us all the time by being at its end.
             if !flags.is_empty() {
                 sources.push(Source::Output(index, output.stream));
                 fds.push(PollFd::new(output.fd.as_fd(), flags));
             }
         }
     }
-    let soon = sessions.iter().any(Live::is_about_to_end);
-    let timeout = PollTimeout::from(if soon { 100_u16 } else { 1000 });
+    // Rounded up: with what is left of a millisecond it would only turn round and round.
+    let patience = patience + Duration::from_micros(999);
+    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
     match poll(&mut fds, timeout) {
         Ok(_) | Err(Errno::EINTR) => {}
         Err(error) => return Err(error).context("poll"),

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use nest_agent::{CHUNK, End, Frames, FromNest, Session, Stream, WINDOW, encode};
+use nest_agent::{CHUNK, End, Frames, FromNest, Session, Stream, encode};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -14,12 +14,10 @@ use nix::unistd::Pid;
 use serde_bytes::ByteBuf;
 
 use crate::command::{Event, Place, Started};
+use crate::output::Output;
 
 /// How long after a command's end we wait for what it left running to close its outputs.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// What a pipe holds: after its writer's end, no more than this can be the writer's.
-const PIPE_CAPACITY: usize = 64 << 10;
 
 /// How long a command has to end when its caller is gone, before it is killed.
 const HANG_UP_GRACE: Duration = Duration::from_secs(1);
@@ -45,33 +43,9 @@ pub struct Live {
     ended: bool,
 }
 
-/// One of its outputs.
-pub struct Output {
-    pub stream: Stream,
-    pub fd: OwnedFd,
-    /// Bytes sent outside and not yet passed on there.
-    under_way: usize,
-    /// Bytes read since the command was over.
-    read_since: usize,
-    /// Whether it was seen empty since the command was over.
-    dry: bool,
-}
-
-impl Output {
-    pub fn has_room(&self) -> bool {
-        self.under_way < WINDOW
-    }
-}
-
 impl Live {
     pub fn new(id: Session, place: Place, started: Started) -> Self {
-        let outputs = started.outputs.into_iter().map(|(stream, fd)| Output {
-            stream,
-            fd,
-            under_way: 0,
-            read_since: 0,
-            dry: false,
-        });
+        let outputs = started.outputs.into_iter().map(|(stream, fd)| Output::new(stream, fd));
         Self {
             id,
             place,
@@ -119,7 +93,7 @@ impl Live {
     /// The outside has passed on so many bytes of an output.
     pub fn taken(&mut self, stream: Stream, count: u32) {
         if let Some(output) = self.output(stream) {
-            output.under_way = output.under_way.saturating_sub(count as usize);
+            output.was_taken(count as usize);
         }
     }
 
@@ -149,7 +123,7 @@ impl Live {
             match self.events.read(&mut buffer) {
                 Ok(0) => {
                     // The shepherd has died, and cannot say how the command will.
-                    self.over.get_or_insert((End::Signal(libc::SIGKILL), Instant::now()));
+                    self.is_over(End::Signal(libc::SIGKILL));
                     self.end_if_closing(out);
                     break;
                 }
@@ -170,8 +144,8 @@ impl Live {
                 Event::Stopped(signal) => {
                     out.extend(encode(&FromNest::Stopped { session, signal }));
                 }
-                Event::Exited(status) => self.over = Some((End::Status(status), Instant::now())),
-                Event::Killed(signal) => self.over = Some((End::Signal(signal), Instant::now())),
+                Event::Exited(status) => self.is_over(End::Status(status)),
+                Event::Killed(signal) => self.is_over(End::Signal(signal)),
                 Event::WrittenBack => self.end_if_closing(out),
             }
         }
@@ -255,10 +229,7 @@ impl Live {
         match nix::unistd::read(&output.fd, &mut buffer) {
             Ok(count @ 1..) => {
                 buffer.truncate(count);
-                output.under_way += count;
-                if over {
-                    output.read_since += count;
-                }
+                output.was_read(count, over);
                 let bytes = ByteBuf::from(buffer);
                 out.extend(encode(&FromNest::Output { session, stream, bytes }));
             }
@@ -270,12 +241,20 @@ impl Live {
 
     /// Whether all that the command itself wrote has been sent.
     fn is_drained(&mut self) -> bool {
-        for output in &mut self.outputs {
-            let empty = output.has_room() && !is_readable(&output.fd);
-            output.dry |= empty || output.read_since >= PIPE_CAPACITY;
-        }
         let late = self.over.is_some_and(|(_, since)| since.elapsed() >= GRACE);
-        self.outputs.is_empty() || (late && self.outputs.iter().all(|output| output.dry))
+        let mut dry = true;
+        for output in &mut self.outputs {
+            dry &= output.is_dry();
+        }
+        self.outputs.is_empty() || (late && dry)
+    }
+
+    /// The command is over, and its outputs need not fill any more.
+    fn is_over(&mut self, end: End) {
+        self.over.get_or_insert((end, Instant::now()));
+        for output in &mut self.outputs {
+            output.fill_no_more();
+        }
     }
 
     /// Does what is due: kills a command that outlives its caller, ends one that is over.
@@ -294,11 +273,6 @@ impl Live {
             }
         }
     }
-}
-
-fn is_readable(fd: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0)
 }
 
 fn has_no_reader(fd: &OwnedFd) -> bool {

@@ -3,13 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use nest_agent::Command;
 use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::stat::fstat;
 use nix::unistd::{getegid, geteuid, getgroups};
 use serde_bytes::ByteBuf;
 
@@ -70,8 +71,15 @@ pub fn command(program: &OsStr, arguments: &[OsString], stays: bool) -> Result<C
         ignored_signals: ignored_signals(&status),
         on_terminal,
         terminal,
+        one_output: !on_terminal[1] && !on_terminal[2] && is_same(stdout.as_fd(), stderr.as_fd()),
         keep: if stays { kept::files(Path::new(&path)) } else { Vec::new() },
     })
+}
+
+/// Whether both are the same pipe, file, or whatever it may be.
+fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let (Ok(one), Ok(other)) = (fstat(one), fstat(other)) else { return false };
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
 /// The program's path, as `exec` in a shell would find it.

@@ -1,20 +1,18 @@
 //! `cargo xtask nest`: what one may want of a nest beside running a program in it.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
-use super::home::Home;
+use super::home::{self, Home};
 use super::keeper;
 use super::silence::Silence;
-use super::visit::{self, Visit};
+use super::visit::{self, Found, Visit};
 use super::words::{Answer, Ask, Status};
 use crate::places::Places;
 use crate::status;
@@ -66,11 +64,20 @@ fn shell(mut command: Vec<OsString>) -> Result<ExitCode> {
 fn status() -> Result<ExitCode> {
     let mut found = false;
     for home in Home::all(&Places::find()?)? {
-        let Some(mut visit) = visit::one_that_runs(&home)? else { continue };
-        visit.link.send(&Ask::Status);
-        let Some(status) = wait_for_status(&mut visit) else { continue };
-        found = true;
-        print!("{}", shown(&status, memory(status.qemu)));
+        match visit::find(&home)? {
+            Found::Nest(mut visit) => {
+                visit.link.send(&Ask::Status);
+                if let Some(status) = wait_for_status(&mut visit) {
+                    found = true;
+                    print!("{}", shown(&status, memory(status.qemu)));
+                }
+            }
+            Found::Stuck(_) => {
+                found = true;
+                println!("nest: its keeper does not answer; the next program starts another");
+            }
+            Found::Nothing => {}
+        }
     }
     if !found {
         println!("nest: there is none; the next program that needs it starts it");
@@ -129,14 +136,24 @@ pub fn duration(seconds: u64) -> String {
 fn down() -> Result<ExitCode> {
     let mut found = false;
     for home in Home::all(&Places::find()?)? {
-        let mut keeper = None;
-        if let Some(mut visit) = visit::one_that_runs(&home)? {
-            found = true;
-            visit.link.send(&Ask::End);
-            keeper = visit.keeper;
-            wait_for_end(&mut visit);
+        let Some(lock) = home.lock_file()? else { continue };
+        if home::is_free(&lock)? {
+            home.remove();
+            continue;
         }
-        wait_for_lock(&home, keeper)?;
+        found = true;
+        let mut keeper = None;
+        match visit::find(&home)? {
+            Found::Nest(mut visit) => {
+                visit.link.send(&Ask::End);
+                wait_for_end(&mut visit);
+                keeper = Some(visit);
+            }
+            Found::Stuck(visit) => visit.kill_keeper(),
+            // It is about to end.
+            Found::Nothing => {}
+        }
+        wait_for_lock(&lock, &home, keeper)?;
     }
     println!("nest: {}", if found { "ended" } else { "there was none" });
     Ok(ExitCode::SUCCESS)
@@ -151,18 +168,14 @@ fn wait_for_end(visit: &mut Visit) {
 }
 
 /// Waits until neither keeper nor QEMU is left, and removes what they left.
-fn wait_for_lock(home: &Home, keeper: Option<Pid>) -> Result<()> {
+fn wait_for_lock(lock: &File, home: &Home, keeper: Option<Visit>) -> Result<()> {
     let mut silence = Silence::new();
-    while home.path().exists() {
-        if let Ok(Some(_lock)) = home.try_lock() {
-            home.remove();
-            break;
-        }
+    while !home::is_free(lock)? {
         if silence.count()
             && silence.seconds == ENDS_WITHIN / 2
-            && let Some(keeper) = keeper
+            && let Some(keeper) = &keeper
         {
-            let _ = kill(keeper, Signal::SIGKILL);
+            keeper.kill_keeper();
         }
         if silence.seconds >= ENDS_WITHIN {
             bail!(
@@ -172,6 +185,7 @@ fn wait_for_lock(home: &Home, keeper: Option<Pid>) -> Result<()> {
         }
         sleep(Duration::from_millis(20));
     }
+    home.remove();
     Ok(())
 }
 

@@ -83,21 +83,23 @@ impl Home {
     /// The lock, unless somebody has it or has just removed it. It goes with the file and all its
     /// copies.
     pub fn try_lock(&self) -> Result<Option<File>> {
-        let path = self.path.join("lock");
-        let context = || format!("cannot lock {}", path.display());
-        let file = match File::options().create(true).append(true).mode(0o600).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.with_context(context)?,
-        };
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(fs::TryLockError::Error(error)) => return Err(error).with_context(context),
+        let Some(file) = self.lock_file()? else { return Ok(None) };
+        if !is_free(&file)? {
+            return Ok(None);
         }
         // Removed just before we locked what was left?
         let ours = file.metadata().map(|data| (data.dev(), data.ino())).ok();
-        let there = path.metadata().map(|data| (data.dev(), data.ino())).ok();
+        let there = self.path.join("lock").metadata().map(|data| (data.dev(), data.ino())).ok();
         Ok((ours == there).then_some(file))
+    }
+
+    /// The file that is locked, unless the whole home is gone.
+    pub fn lock_file(&self) -> Result<Option<File>> {
+        let path = self.path.join("lock");
+        match File::options().create(true).append(true).mode(0o600).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some).with_context(|| format!("cannot open {}", path.display())),
+        }
     }
 
     /// A socket that callers find. To listen is left to the keeper, for by that they learn its process
@@ -142,6 +144,15 @@ impl Home {
         let _ = fs::remove_file(self.path.join("lock"));
         // It stays if it is not empty, and then it is somebody's.
         let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// Whether nobody had this file locked; we have now.
+pub fn is_free(lock: &File) -> Result<bool> {
+    match lock.try_lock() {
+        Ok(()) => Ok(true),
+        Err(fs::TryLockError::WouldBlock) => Ok(false),
+        Err(fs::TryLockError::Error(error)) => Err(error).context("cannot lock a file in the nest"),
     }
 }
 

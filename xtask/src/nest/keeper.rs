@@ -2,9 +2,8 @@
 //! each other, sees to it that the nest is alive, and ends with it.
 //!
 //! A machine that stays, rather than one restored from a snapshot for each command. Measured beside each
-//! other, chapter 7's `hctest` cost QEMU 0.15 s of CPU time in a machine that stays, and 0.45 s in a
-//! restored one, 0.12 of them to restore it: a new QEMU has to translate all code again. Booted, it was
-//! 3 s. What a snapshot would give for nothing, a fresh machine, the agent gives as far as commands can
+//! other, chapter 7's `hctest` cost QEMU 0.17 s of CPU time in a machine that stays and 0.45 s in a restored
+//! one, 0.12 of them to restore it, for a new QEMU translates all code anew; to boot one took 2.7 s. What a snapshot would give for nothing, a fresh machine, the agent gives as far as commands can
 //! tell: it leaves no process and no open file of one to the next. A command that takes the machine
 //! down with it costs the others that run their end, and the next one a cold start.
 //!
@@ -67,7 +66,7 @@ pub fn run(options: Options) -> Result<ExitCode> {
     let (door, lock) = match (home, idle) {
         (Some(home), Some(idle)) => {
             let lock = io::stdout().as_fd().try_clone_to_owned().context("no lock")?;
-            (Door::open(home, stdin.into(), idle)?, Some(lock))
+            (Door::open(home, stdin, idle)?, Some(lock))
         }
         _ => {
             callers.push(Caller::new(UnixStream::from(stdin))?);
@@ -252,7 +251,7 @@ impl Keeper {
                 }
             };
             match ask {
-                Ask::Nest(message) => self.to_nest(index, message),
+                Ask::Nest(message) => self.tell_nest(index, message),
                 Ask::Ping => caller.link.send(&Answer::Pong),
                 Ask::Status => {
                     let status = self.status();
@@ -264,7 +263,7 @@ impl Keeper {
         }
     }
 
-    fn to_nest(&mut self, index: usize, mut message: ToNest) {
+    fn tell_nest(&mut self, index: usize, mut message: ToNest) {
         let caller = &mut self.callers[index];
         if let ToNest::Start { command, .. } = &message {
             caller.start(self.next_session, command);

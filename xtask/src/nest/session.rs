@@ -1,20 +1,21 @@
 //! One command in the nest, seen from outside: its streams, signals, stops and end are ours.
 //!
-//! One thread, one `poll`. Nothing here blocks but a write to a terminal that the user has halted:
-//! of a pipe that polls as writable, [`PIPE_BUF`] bytes can be written.
+//! One thread, one `poll`. Nothing here blocks but a write to a terminal that the user has halted.
 
-use std::collections::VecDeque;
+mod output;
+mod signals;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result};
-use nest_agent::{CHUNK, End, FromNest, Step, Stream, ToNest, WINDOW};
+use nest_agent::{CHUNK, Command, End, FromNest, Step, Stream, ToNest, WINDOW};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, getpid};
 use serde_bytes::ByteBuf;
 
@@ -24,30 +25,16 @@ use super::visit::{self, Visit};
 use super::words::{Answer, Ask, SESSION};
 use super::{KEEPER_HANGS_AFTER, MachineFailed, When, caller};
 use crate::status;
-
-/// What can be written to a pipe that polls as writable. pipe(7).
-const PIPE_BUF: usize = 4096;
+use output::Output;
 
 /// How long the keeper may be silent, in seconds, before we ask whether it lives.
 const PING_AFTER: u32 = 5;
-
-/// Signals that the command gets instead of us.
-const FORWARDED: &[Signal] = &[
-    Signal::SIGINT,
-    Signal::SIGTERM,
-    Signal::SIGHUP,
-    Signal::SIGQUIT,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGALRM,
-    Signal::SIGTSTP,
-];
 
 /// Runs a program in a nest, which may be one that stays, and ends as it does.
 pub fn run(visit: Visit, program: &OsStr, arguments: &[OsString], stays: bool) -> Result<ExitCode> {
     let command = caller::command(program, arguments, stays)?;
     let ignored = command.ignored_signals.clone();
-    let mut session = Session::new(visit, &ignored, command.terminal.is_some())?;
+    let mut session = Session::new(visit, &ignored, &command)?;
     session.raw_mode.turn_on();
     session.tell(ToNest::Start { session: SESSION, command: Box::new(command) });
     let end = session.follow()?;
@@ -99,15 +86,6 @@ struct Input {
     under_way: usize,
 }
 
-/// One of our own outputs.
-struct Output {
-    stream: Stream,
-    fd: OwnedFd,
-    is_file: bool,
-    open: bool,
-    pending: VecDeque<u8>,
-}
-
 enum Source {
     Nest,
     Signals,
@@ -116,15 +94,18 @@ enum Source {
 }
 
 impl Session {
-    fn new(visit: Visit, ignored: &[i32], has_terminal: bool) -> Result<Self> {
-        let is_terminal = terminal::standard_terminals();
-        let signals = block_signals(ignored).context("cannot take over the signals")?;
+    fn new(visit: Visit, ignored: &[i32], command: &Command) -> Result<Self> {
+        let is_terminal = command.on_terminal;
+        let signals = signals::block(ignored).context("cannot take over the signals")?;
         let mut outputs = Vec::new();
         let streams = [
             (Stream::Stdout, io::stdout().as_fd().try_clone_to_owned()?, is_terminal[1]),
             (Stream::Stderr, io::stderr().as_fd().try_clone_to_owned()?, is_terminal[2]),
         ];
         for (stream, fd, is_terminal) in streams {
+            if command.one_output && stream == Stream::Stderr {
+                continue;
+            }
             if !is_terminal {
                 outputs.push(Output::new(stream, fd));
             } else if !outputs.iter().any(|output| output.stream == Stream::Terminal) {
@@ -142,7 +123,7 @@ impl Session {
             started: false,
             raw_mode: RawMode::off(),
             signals,
-            has_terminal,
+            has_terminal: command.terminal.is_some(),
             input: Input { is_terminal: is_terminal[0], open: true, under_way: 0 },
             outputs,
             not_started: None,
@@ -294,34 +275,14 @@ impl Session {
     fn write_output(&mut self, index: usize, flags: PollFlags) {
         let output = &mut self.outputs[index];
         let stream = output.stream;
-        let mut count = 0;
-        let mut closed = false;
-        if flags.contains(PollFlags::POLLOUT) {
-            let (bytes, _) = output.pending.as_slices();
-            let most = if output.is_file { bytes.len() } else { bytes.len().min(PIPE_BUF) };
-            match nix::unistd::write(&output.fd, &bytes[..most]) {
-                Ok(written) => count = written,
-                Err(Errno::EAGAIN | Errno::EINTR) => {}
-                Err(errno) => {
-                    closed = true;
-                    if stream == Stream::Stdout && errno != Errno::EPIPE {
-                        self.lost = Some(errno);
-                    }
-                }
-            }
-        } else {
-            closed =
-                flags.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
-        }
-        output.pending.drain(..count);
-        if closed {
-            output.open = false;
-            output.pending.clear();
+        let (count, failure) = output.write(flags);
+        if stream == Stream::Stdout && failure.is_some_and(|errno| errno != Errno::EPIPE) {
+            self.lost = failure;
         }
         if self.end.is_some() {
             return;
         }
-        if closed {
+        if failure.is_some() {
             self.tell(ToNest::OutputClosed { session: SESSION, stream });
         } else if count > 0 {
             self.taken(stream, count);
@@ -389,24 +350,4 @@ impl Session {
         }
         Ok(())
     }
-}
-
-impl Output {
-    fn new(stream: Stream, fd: OwnedFd) -> Self {
-        let is_file = std::fs::File::from(fd.try_clone().expect("a descriptor is left"))
-            .metadata()
-            .is_ok_and(|data| data.is_file());
-        Self { stream, fd, is_file, open: true, pending: VecDeque::new() }
-    }
-}
-
-/// From here on signals come as data. The ones that we were told to ignore, stay ignored.
-fn block_signals(ignored: &[i32]) -> Result<SignalFd> {
-    let mut taken: SigSet = [Signal::SIGCONT, Signal::SIGWINCH].into_iter().collect();
-    taken.extend(FORWARDED.iter().copied().filter(|signal| !ignored.contains(&(*signal as i32))));
-    let mut blocked = taken;
-    // So that we may restore the terminal from the background.
-    blocked.add(Signal::SIGTTOU);
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None)?;
-    Ok(SignalFd::with_flags(&taken, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
 }

@@ -47,7 +47,7 @@ const MOST_STARTS: u32 = 3;
 /// A nest that was reached.
 pub struct Visit {
     pub link: Link,
-    pub keeper: Option<Pid>,
+    keeper: Option<Pid>,
 }
 
 impl Visit {
@@ -69,25 +69,22 @@ impl Visit {
         let _ = poll(&mut fds, PollTimeout::from(1000_u16));
     }
 
-    /// Waits for the keeper's first word. Without one it is ending, or cannot be talked to, and is
-    /// killed.
-    fn is_welcome(&mut self) -> Result<bool> {
+    /// Waits for the keeper's first word.
+    fn greeting(&mut self) -> Result<Greeting> {
         let mut silence = Silence::new();
-        loop {
+        while silence.seconds < WELCOME_WITHIN {
             match self.link.receive() {
-                Ok(Some(Answer::Welcome)) => return Ok(true),
-                Ok(Some(Answer::Failed(text))) => return Err(MachineFailed::at_start(text).into()),
-                Ok(Some(_)) | Err(_) => return Ok(false),
+                Ok(Some(Answer::Welcome)) => return Ok(Greeting::Welcome),
+                Ok(Some(Answer::Failed(text))) => {
+                    return Err(MachineFailed::at_start(text).into());
+                }
+                Ok(Some(_)) | Err(_) => return Ok(Greeting::Ending),
                 Ok(None) => {}
             }
             self.wait();
             silence.count();
-            if silence.seconds >= WELCOME_WITHIN {
-                eprintln!("nest: its keeper does not answer: ending it");
-                self.kill_keeper();
-                return Ok(false);
-            }
         }
+        Ok(Greeting::Silence)
     }
 
     fn until_up(mut self) -> Result<Self> {
@@ -112,11 +109,29 @@ impl Visit {
     }
 }
 
-/// The nest that lives in a home. None: nobody does, or not for long.
-pub fn one_that_runs(home: &Home) -> Result<Option<Visit>> {
+/// What a keeper says first.
+enum Greeting {
+    Welcome,
+    /// It hangs up: it is about to end.
+    Ending,
+    /// Nothing: it cannot be talked to.
+    Silence,
+}
+
+/// What is found in a home.
+pub enum Found {
+    Nest(Visit),
+    /// One whose keeper says nothing.
+    Stuck(Visit),
+    /// None, or one that is about to end.
+    Nothing,
+}
+
+/// Looks for the nest in a home.
+pub fn find(home: &Home) -> Result<Found> {
     let stream = match home.connect() {
         Ok(stream) => stream,
-        Err(error) if is_nobody(&error) => return Ok(None),
+        Err(error) if is_nobody(&error) => return Ok(Found::Nothing),
         Err(error) => {
             let path = home.path().display().to_string();
             return Err(error).with_context(|| format!("cannot reach the nest in {path}"));
@@ -124,7 +139,11 @@ pub fn one_that_runs(home: &Home) -> Result<Option<Visit>> {
     };
     let keeper = home::peer(&stream);
     let mut visit = Visit::new(stream, keeper)?;
-    Ok(visit.is_welcome()?.then_some(visit))
+    Ok(match visit.greeting()? {
+        Greeting::Welcome => Found::Nest(visit),
+        Greeting::Ending => Found::Nothing,
+        Greeting::Silence => Found::Stuck(visit),
+    })
 }
 
 /// The warm nest: the one that runs, or a new one that stays for `idle` seconds after its last command.
@@ -134,8 +153,13 @@ pub fn warm(places: &Places, pieces: &Pieces, idle: u32) -> Result<Visit> {
     let mut waited = Silence::new();
     loop {
         home.make()?;
-        if let Some(visit) = one_that_runs(&home)? {
-            return visit.until_up();
+        match find(&home)? {
+            Found::Nest(visit) => return visit.until_up(),
+            Found::Stuck(visit) => {
+                eprintln!("nest: its keeper does not answer: starting another");
+                visit.kill_keeper();
+            }
+            Found::Nothing => {}
         }
         // Without the lock, one is about to end, or somebody else is about to start one.
         if let Some(lock) = home.try_lock()? {
@@ -179,7 +203,14 @@ pub fn own(pieces: &Pieces) -> Result<Visit> {
     command.stdin(Stdio::from(OwnedFd::from(theirs)));
     let keeper = i32::try_from(spawn(command)?).map(Pid::from_raw).ok();
     let mut visit = Visit::new(ours, keeper)?;
-    if visit.is_welcome()? { visit.until_up() } else { Err(keeper_died()) }
+    match visit.greeting()? {
+        Greeting::Welcome => visit.until_up(),
+        Greeting::Ending => Err(keeper_died()),
+        Greeting::Silence => {
+            visit.kill_keeper();
+            Err(keeper_hangs())
+        }
+    }
 }
 
 /// What is to be said when the keeper has hung up without a word.
