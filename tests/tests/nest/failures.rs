@@ -15,7 +15,9 @@ fn fresh_xtask() -> (tempfile::TempDir, PathBuf) {
     let target = tempfile::tempdir().unwrap();
     fs::create_dir(target.path().join("debug")).unwrap();
     let xtask = target.path().join("debug/xtask");
-    fs::copy(&*XTASK, &xtask).unwrap();
+    // By another process: while this one had it open to write, a fork would keep it from being run.
+    let copied = Command::new("cp").arg(&*XTASK).arg(&xtask).status().unwrap();
+    assert!(copied.success());
     fs::set_permissions(target.path(), fs::Permissions::from_mode(0o777)).unwrap();
     (target, xtask)
 }

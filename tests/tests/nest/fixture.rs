@@ -71,7 +71,7 @@ impl Nest {
         fs::create_dir_all(place.join("debug")).unwrap();
         fs::create_dir(place.join("nest")).unwrap();
         let xtask = place.join("debug/xtask");
-        fs::copy(&*XTASK, &xtask).unwrap();
+        fs::hard_link(&*XTASK, &xtask).unwrap();
         let pieces = XTASK.ancestors().nth(2).unwrap().join("nest");
         for piece in ["kernel-full", "agent", "initramfs.cpio", "used"] {
             symlink(pieces.join(piece), place.join("nest").join(piece)).unwrap();

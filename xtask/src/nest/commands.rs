@@ -138,7 +138,7 @@ fn down() -> Result<ExitCode> {
     for home in Home::all(&Places::find()?)? {
         let Some(lock) = home.lock_file()? else { continue };
         if home::is_free(&lock)? {
-            home.remove();
+            home.remove_remains(&lock);
             continue;
         }
         found = true;
@@ -185,7 +185,7 @@ fn wait_for_lock(lock: &File, home: &Home, keeper: Option<Visit>) -> Result<()> 
         }
         sleep(Duration::from_millis(20));
     }
-    home.remove();
+    home.remove_remains(lock);
     Ok(())
 }
 

@@ -18,7 +18,6 @@ use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, getsockopt, socket};
 use nix::unistd::{Pid, geteuid};
 
-use super::kept;
 use super::setup::Pieces;
 use crate::places::Places;
 
@@ -87,10 +86,21 @@ impl Home {
         if !is_free(&file)? {
             return Ok(None);
         }
-        // Removed just before we locked what was left?
+        // It may have been removed just before we locked what was left.
+        Ok(self.is_lock(&file).then_some(file))
+    }
+
+    fn is_lock(&self, file: &File) -> bool {
         let ours = file.metadata().map(|data| (data.dev(), data.ino())).ok();
         let there = self.path.join("lock").metadata().map(|data| (data.dev(), data.ino())).ok();
-        Ok((ours == there).then_some(file))
+        ours == there
+    }
+
+    /// Removes what a nest has left behind whose lock we got, if nobody has made another there.
+    pub fn remove_remains(&self, lock: &File) {
+        if self.is_lock(lock) {
+            self.remove();
+        }
     }
 
     /// The file that is locked, unless the whole home is gone.
@@ -177,7 +187,9 @@ fn build(pieces: &Pieces) -> Result<u64> {
     let ourselves = Path::new("/proc/self/exe");
     for path in [ourselves, &pieces.qemu, &pieces.kernel, &pieces.initramfs] {
         let data = path.metadata().with_context(|| format!("cannot read {}", path.display()))?;
-        (path, kept::identity(&data)).hash(&mut hasher);
+        // Not the time of its last change of any kind: another link to a file is no other file.
+        (path, data.dev(), data.ino(), data.len()).hash(&mut hasher);
+        (data.mtime(), data.mtime_nsec()).hash(&mut hasher);
     }
     Ok(hasher.finish())
 }
