@@ -61,9 +61,7 @@ impl Home {
         let path = self.path.display();
         match DirBuilder::new().mode(0o700).create(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(error).with_context(|| {
-                    format!("cannot make {path}\n  set CARGO_TARGET_DIR to a directory of your own")
-                });
+                bail!("cannot make {path}: {error}\n  set CARGO_TARGET_DIR to one of your own");
             }
             _ => {}
         }
@@ -143,6 +141,11 @@ impl Home {
         Ok((directory, path))
     }
 
+    /// Where a keeper says what it cannot say to a caller.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
     /// From here on nobody finds it. The caller has the lock.
     pub fn close(&self) {
         let _ = fs::remove_file(self.path.join("socket"));
@@ -151,6 +154,7 @@ impl Home {
     /// Removes it. The caller has the lock.
     pub fn remove(&self) {
         self.close();
+        let _ = fs::remove_file(self.log());
         let _ = fs::remove_file(self.path.join("lock"));
         // It stays if it is not empty, and then it is somebody's.
         let _ = fs::remove_dir(&self.path);

@@ -6,7 +6,6 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -164,13 +163,12 @@ pub fn warm(places: &Places, pieces: &Pieces, idle: u32) -> Result<Visit> {
         // Without the lock, one is about to end, or somebody else is about to start one.
         if let Some(lock) = home.try_lock()? {
             if starts == MOST_STARTS {
-                let log = log(places);
-                bail!("the nest's keeper ends at once{}", programs::tail(&log));
+                bail!("the nest's keeper ends at once{}", programs::tail(&home.log()));
             }
             starts += 1;
             retire_others(places, &home)?;
             match home.bind() {
-                Ok(socket) => start_keeper(places, pieces, &home, idle, socket, lock)?,
+                Ok(socket) => start_keeper(pieces, &home, idle, socket, lock)?,
                 Err(error) => {
                     home.remove();
                     let place = places.nest.display();
@@ -237,11 +235,6 @@ fn retire_others(places: &Places, ours: &Home) -> Result<()> {
     Ok(())
 }
 
-/// Where a keeper says what it cannot say to a caller.
-fn log(places: &Places) -> PathBuf {
-    places.join("keeper.log")
-}
-
 fn keeper(pieces: &Pieces) -> Command {
     // Ourselves, even if we were built anew meanwhile.
     let mut command = Command::new("/proc/self/exe");
@@ -265,14 +258,13 @@ fn keeper(pieces: &Pieces) -> Command {
 }
 
 fn start_keeper(
-    places: &Places,
     pieces: &Pieces,
     home: &Home,
     idle: u32,
     listener: OwnedFd,
     lock: File,
 ) -> Result<()> {
-    let log = log(places);
+    let log = home.log();
     let said = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut command = keeper(pieces);
     command
