@@ -1,11 +1,13 @@
-//! The keeper: the process that a nest's QEMU belongs to. It passes on what callers and the nest say to
-//! each other, sees to it that the nest is alive, and ends with it.
+//! The keeper: the process that a nest's QEMU belongs to. It passes on what callers and the nest say
+//! to each other, sees to it that the nest is alive, and ends with it.
 //!
-//! A machine that stays, rather than one restored from a snapshot for each command. Measured beside each
-//! other, chapter 7's `hctest` cost QEMU 0.17 s of CPU time in a machine that stays and 0.45 s in a restored
-//! one, 0.12 of them to restore it, for a new QEMU translates all code anew; to boot one took 2.7 s. What a snapshot would give for nothing, a fresh machine, the agent gives as far as commands can
-//! tell: it leaves no process and no open file of one to the next. A command that takes the machine
-//! down with it costs the others that run their end, and the next one a cold start.
+//! It keeps a machine that stays, rather than a snapshot that is restored for each command. Measured
+//! beside each other, chapter 7's `hctest` cost QEMU 0.17 s of CPU time in a machine that stays, and
+//! 0.45 s in a restored one, for a new QEMU translates all code anew; to restore was 0.12 s of that.
+//! To boot one costs 2.7 s. What a snapshot would give for nothing, a fresh machine, the agent gives
+//! as far as commands can tell: of one it leaves no process, no mount and no open file to the next. A
+//! command that takes the machine down with it costs the others that run their end, and the next one a
+//! cold start.
 //!
 //! One thread, one `poll`; nobody is waited for.
 
@@ -37,7 +39,7 @@ const START_SECONDS: [u32; 2] = [30, 90];
 /// How long the nest may be silent, in seconds, before we ask whether it lives.
 const PING_AFTER: u32 = 5;
 
-/// What a keeper is started with: see [`super::start`].
+/// What a keeper is started with.
 #[derive(clap::Args)]
 pub struct Options {
     #[arg(long)]
