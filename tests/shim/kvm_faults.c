@@ -3,8 +3,12 @@
  *   KVM_FAULT=open:ERRNO            open("/dev/kvm") fails
  *   KVM_FAULT=version:N             KVM_GET_API_VERSION answers N
  *   KVM_FAULT=lacks:CAPABILITY      KVM_CHECK_EXTENSION answers 0 for it
+ *   KVM_FAULT=answers:CAPABILITY:N  KVM_CHECK_EXTENSION answers N for it
+ *   KVM_FAULT=cpuid:FILE            KVM_GET_SUPPORTED_CPUID answers with the kvm_cpuid_entry2 in it
  *   KVM_FAULT=exit:REASON:DETAIL    KVM_RUN ends with that reason, DETAIL in its first 64 bits
  *   KVM_FAULT=ioctl:REQUEST:ERRNO   that request fails
+ *   KVM_FAULT=slots:FILE            no fault: when the program ends, FILE has each memory slot, as a
+ *                                   kvm_userspace_memory_region and the memory behind it
  *
  * Numbers as strtoull reads them. With no KVM_FAULT, or with another, nothing is changed. */
 #define _GNU_SOURCE
@@ -13,9 +17,11 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static int vcpu_fd = -1;
 static struct kvm_run *run;
@@ -62,6 +68,71 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
         return mapping;
 }
 
+#define SLOTS_MAX 16
+
+static struct kvm_userspace_memory_region slots[SLOTS_MAX];
+static int slot_count;
+
+/* A slot as KVM has it from now on. KVM API document, 4.35. */
+static void note_slot(const struct kvm_userspace_memory_region *region)
+{
+        int i = 0;
+
+        while (i < slot_count && slots[i].slot != region->slot)
+                i++;
+        if (i == SLOTS_MAX)
+                return;
+        slots[i] = *region;
+        if (i == slot_count)
+                slot_count++;
+}
+
+/* What is to be written when the program ends has to be there until then. */
+int munmap(void *address, size_t length)
+{
+        static int (*real)(void *, size_t);
+
+        if (fault("slots"))
+                return 0;
+        if (!real)
+                real = dlsym(RTLD_NEXT, "munmap");
+        return real(address, length);
+}
+
+__attribute__((destructor)) static void write_slots(void)
+{
+        const char *path = fault("slots");
+        FILE *file = path ? fopen(path, "w") : NULL;
+
+        if (!file)
+                return;
+        for (int i = 0; i < slot_count; i++) {
+                fwrite(&slots[i], sizeof(slots[i]), 1, file);
+                fwrite((void *)slots[i].userspace_addr, slots[i].memory_size, 1, file);
+        }
+        fclose(file);
+}
+
+/* KVM_GET_SUPPORTED_CPUID with the entries of a file. KVM API document, 4.46. */
+static int supported_cpuid(const char *path, struct kvm_cpuid2 *cpuid)
+{
+        size_t room = cpuid->nent * sizeof(cpuid->entries[0]);
+        int file = open(path, O_RDONLY);
+        ssize_t length = file < 0 ? -1 : read(file, cpuid->entries, room);
+        char more;
+
+        if (length < 0)
+                return -1;
+        if (read(file, &more, 1) > 0) {
+                close(file);
+                errno = E2BIG;
+                return -1;
+        }
+        close(file);
+        cpuid->nent = length / sizeof(cpuid->entries[0]);
+        return 0;
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
         static int (*real)(int, unsigned long, ...);
@@ -80,6 +151,11 @@ int ioctl(int fd, unsigned long request, ...)
         if (request == KVM_CHECK_EXTENSION && (text = fault("lacks")) &&
             strtoull(text, NULL, 0) == (unsigned long)argument)
                 return 0;
+        if (request == KVM_CHECK_EXTENSION && (text = fault("answers")) &&
+            strtoull(text, &rest, 0) == (unsigned long)argument)
+                return strtoull(rest + 1, NULL, 0);
+        if (request == KVM_GET_SUPPORTED_CPUID && (text = fault("cpuid")))
+                return supported_cpuid(text, argument);
         if (request == KVM_RUN && run && (text = fault("exit"))) {
                 run->exit_reason = strtoull(text, &rest, 0);
                 run->hw.hardware_exit_reason = *rest ? strtoull(rest + 1, NULL, 0) : 0;
@@ -92,6 +168,8 @@ int ioctl(int fd, unsigned long request, ...)
         if (!real)
                 real = dlsym(RTLD_NEXT, "ioctl");
         result = real(fd, request, argument);
+        if (request == KVM_SET_USER_MEMORY_REGION && result == 0)
+                note_slot(argument);
         if (request == KVM_CREATE_VCPU)
                 vcpu_fd = result;
         return result;

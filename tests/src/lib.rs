@@ -1,15 +1,18 @@
 //! Running a chapter as a user would, for the tests in `tests/`.
 #![expect(clippy::missing_panics_doc, reason = "a test panics when something is wrong")]
 
+use std::borrow::Cow;
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::mem;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,10 +32,33 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
+/// The `xtask` of this workspace, built now if need be, for tests that run on the host.
+pub fn xtask() -> PathBuf {
+    let target = target();
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "xtask", "--manifest-path"])
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(&target)
+        .status()
+        .expect("cargo can be run");
+    assert!(built.success(), "xtask does not build");
+    target.join("debug/xtask")
+}
+
+/// The target directory.
+pub fn target() -> PathBuf {
+    let test = env::current_exe().expect("the kernel knows our own path");
+    test.ancestors().nth(3).expect("a test is at target/PROFILE/deps/NAME").to_owned()
+}
+
 /// A chapter's command line, to be run.
 pub struct Run<'a> {
     /// The package's name.
     pub chapter: &'a str,
+    /// Its program, if it is not the one of the workspace: a broken one, say.
+    pub program: Option<&'a Path>,
     /// What follows it.
     pub arguments: &'a [&'a str],
     /// What it reads on standard input.
@@ -44,17 +70,18 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// With no input, and a KVM in order.
     pub fn new(chapter: &'a str, arguments: &'a [&'a str]) -> Self {
-        Self { chapter, arguments, input: b"", fault: None }
+        Self { chapter, program: None, arguments, input: b"", fault: None }
     }
 
     /// The command, not yet started.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program(self.chapter));
+        let mut command = match self.program {
+            Some(program) => Command::new(program),
+            None => Command::new(program(self.chapter)),
+        };
         command.args(self.arguments).env("NO_COLOR", "1");
         if let Some(fault) = self.fault {
-            // By its name alone, for a path in LD_PRELOAD ends at a space.
-            command.env("LD_LIBRARY_PATH", env!("KVM_FAULTS_DIR"));
-            command.env("LD_PRELOAD", "kvm_faults.so").env("KVM_FAULT", fault);
+            set_fault(&mut command, fault);
         }
         command
     }
@@ -75,6 +102,13 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Makes KVM fail for the program: `fault` is `KVM_FAULT` of the shim.
+pub fn set_fault(command: &mut Command, fault: &str) {
+    // By its name alone, for a path in LD_PRELOAD ends at a space.
+    command.env("LD_LIBRARY_PATH", env!("KVM_FAULTS_DIR"));
+    command.env("LD_PRELOAD", "kvm_faults.so").env("KVM_FAULT", fault);
+}
+
 impl fmt::Display for Run<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.input.is_empty() {
@@ -84,8 +118,17 @@ impl fmt::Display for Run<'_> {
             write!(f, "KVM_FAULT={fault} ")?;
         }
         write!(f, "{}", self.chapter)?;
-        self.arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", quoted(argument)))
     }
+}
+
+/// An argument as a shell wants it.
+pub fn quoted(argument: &str) -> Cow<'_, str> {
+    let is_word = |c: char| c.is_alphanumeric() || "-_./:=,".contains(c);
+    if !argument.is_empty() && argument.chars().all(is_word) {
+        return argument.into();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''")).into()
 }
 
 /// What a finished program leaves behind.
@@ -166,33 +209,106 @@ impl fmt::Display for Finished {
 
 /// Feeds `child`, waits for its end and collects its output. One that hangs is killed and fails
 /// the test.
-pub fn finish(mut child: Child, input: &[u8]) -> Finished {
-    let mut stdin = child.stdin.take();
-    let stdout = child.stdout.take().map(drain);
-    let stderr = child.stderr.take().map(drain);
-    if let Some(stdin) = &mut stdin {
-        // A program may end without reading all of it.
-        let _ = stdin.write_all(input);
-    }
-    drop(stdin);
-    let Some(status) = child.wait_timeout(HANGS_AFTER).expect("a child can be waited for") else {
-        child.kill().expect("a child can be killed");
-        panic!("still running after {HANGS_AFTER:?}");
-    };
-    let collect = |reader: thread::JoinHandle<_>| reader.join().expect("a reader does not panic");
-    Finished {
-        status,
-        stdout: stdout.map(collect).unwrap_or_default(),
-        stderr: stderr.map(collect).unwrap_or_default(),
-    }
+pub fn finish(child: Child, input: &[u8]) -> Finished {
+    finish_within(child, input, HANGS_AFTER, usize::MAX).unwrap_or_else(|problem| match problem {
+        Unfinished::Hangs(_) => panic!("still running after {HANGS_AFTER:?}"),
+        Unfinished::PrintsTooMuch(_) => unreachable!("there is no such limit"),
+    })
 }
 
-fn drain(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+/// What a program printed that did not end as it should, and was killed.
+pub enum Unfinished {
+    /// It was still running, or something that it started held its streams.
+    Hangs(Printed),
+    /// It printed more than it may to one of its streams.
+    PrintsTooMuch(Printed),
+}
+
+/// What a program has printed so far.
+pub struct Printed {
+    /// To standard output.
+    pub stdout: Vec<u8>,
+    /// To standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Feeds `child`, waits for its end and collects its output, but not for ever, nor without bounds.
+///
+/// # Errors
+///
+/// If it uses up its time, or prints more than `bytes_max` to a stream.
+pub fn finish_within(
+    mut child: Child,
+    input: &[u8],
+    time: Duration,
+    bytes_max: usize,
+) -> Result<Finished, Unfinished> {
+    let deadline = Instant::now() + time;
+    let (sender, ends) = channel();
+    let stdout = drain(child.stdout.take(), bytes_max, sender.clone());
+    let stderr = drain(child.stderr.take(), bytes_max, sender);
+    if let Some(mut stdin) = child.stdin.take() {
+        let input = input.to_vec();
+        // A program may end without reading all of it, or never read it.
+        thread::spawn(move || stdin.write_all(&input));
+    }
+    let take = |bytes: &Mutex<Vec<u8>>| mem::take(&mut *bytes.lock().expect("readers never panic"));
+    let printed = || Printed { stdout: take(&stdout), stderr: take(&stderr) };
+    let kill = |child: &mut Child| {
+        child.kill().and_then(|()| child.wait()).expect("a child can be killed");
+    };
+
+    for _ in [&stdout, &stderr] {
+        let is_whole = ends.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        if is_whole != Ok(true) {
+            kill(&mut child);
+            return Err(match is_whole {
+                Ok(_) => Unfinished::PrintsTooMuch(printed()),
+                Err(_) => Unfinished::Hangs(printed()),
+            });
+        }
+    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    let Some(status) = child.wait_timeout(left).expect("a child can be waited for") else {
+        kill(&mut child);
+        return Err(Unfinished::Hangs(printed()));
+    };
+    let Printed { stdout, stderr } = printed();
+    Ok(Finished { status, stdout, stderr })
+}
+
+/// Reads a stream to its end in a thread of its own, and then tells whether that is all there was.
+fn drain(
+    stream: Option<impl Read + Send + 'static>,
+    bytes_max: usize,
+    end: Sender<bool>,
+) -> Arc<Mutex<Vec<u8>>> {
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let all = Arc::clone(&bytes);
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("a pipe can be read");
-        bytes
-    })
+        let mut is_whole = true;
+        if let Some(mut stream) = stream {
+            let mut buffer = [0; 64 << 10];
+            loop {
+                match stream.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(count) => {
+                        let mut all = all.lock().expect("nobody panics who holds it");
+                        if all.len() + count > bytes_max {
+                            is_whole = false;
+                            break;
+                        }
+                        all.extend(&buffer[..count]);
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => panic!("a pipe can be read: {error}"),
+                }
+            }
+        }
+        // If nobody waits any more, nobody wants to know.
+        let _ = end.send(is_whole);
+    });
+    bytes
 }
 
 /// Fails unless that is the status, and all of `message` is on standard error.

@@ -39,7 +39,8 @@ pub enum Piece {
 }
 
 impl Piece {
-    fn variable(self) -> &'static str {
+    /// The variable in which a chapter finds it.
+    pub fn variable(self) -> &'static str {
         match self {
             Self::Kernel => "MINI_KVM_KERNEL",
             Self::Initrd | Self::InitrdBash => "MINI_KVM_INITRD",

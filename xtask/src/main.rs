@@ -7,9 +7,12 @@ mod diff;
 mod doctor;
 mod elf;
 mod forward;
+mod grade;
 mod kernel;
+mod lab;
 mod linux;
 mod nest;
+mod patched;
 mod places;
 mod programs;
 mod runner;
@@ -41,7 +44,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Check formatting, lint, build, and run all tests
+    /// Check formatting, lint, build, run all tests, and check labs and book
     Test,
     /// Show what a chapter adds to the one before, with moved lines marked
     #[command(after_help = diff::AFTER_HELP)]
@@ -55,6 +58,14 @@ enum Command {
     /// Carry a change made in one chapter to all later ones and the solutions
     #[command(after_help = forward::AFTER_HELP)]
     Forward(forward::Options),
+    /// Grade answers to the labs of chapters
+    #[command(after_help = grade::AFTER_HELP)]
+    Grade(grade::Options),
+    /// Begin a lab, or check the labs themselves
+    Lab {
+        #[command(subcommand)]
+        what: lab::Command,
+    },
     /// Measure what the chapters cost
     Bench {
         #[command(subcommand)]
@@ -72,6 +83,9 @@ enum Command {
         #[command(subcommand)]
         what: nest::What,
     },
+    /// Build the broken chapters of tests/patches (cargo's runner calls this)
+    #[command(hide = true)]
+    Patched,
     /// Run a program where KVM is complete: here, or else in the nest (cargo's runner calls this)
     #[command(hide = true)]
     Run {
@@ -103,9 +117,12 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test => test::run(),
         Command::Diff { chapter, stat } => Ok(diff::run(&chapter, stat)),
         Command::Forward(options) => Ok(forward::run(&options)),
+        Command::Grade(options) => Ok(grade::run(&options)),
+        Command::Lab { what } => Ok(lab::run(&what)),
         Command::Bench { what } => bench::run(what),
         Command::Linux { pieces } => linux::run(&pieces),
         Command::Nest { what } => nest::run_command(what),
+        Command::Patched => patched::run(),
         Command::Run { program, arguments } => runner::run(&program, &arguments),
     }
 }

@@ -1,7 +1,9 @@
 //! Where we keep what we fetch and build: all under the target directory.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -9,21 +11,37 @@ use anyhow::{Context, Result};
 
 /// Directories beside the `debug` or `release` directory in which this program lies.
 pub struct Places {
+    /// The target directory.
+    pub target: PathBuf,
     /// `target/nest`: what the nest consists of.
     pub nest: PathBuf,
     /// `target/linux`: what the chapters boot. It is made when it is needed.
     pub linux: PathBuf,
 }
 
+/// Where this program is. A build may have put a new one there since it was started: the kernel says
+/// then that it is deleted.
+pub fn this_program() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot find out where xtask is")?;
+    let bytes = program.as_os_str().as_bytes();
+    Ok(bytes
+        .strip_suffix(b" (deleted)")
+        .map_or(program.clone(), |path| OsStr::from_bytes(path).into()))
+}
+
 impl Places {
     pub fn find() -> Result<Self> {
-        let program = std::env::current_exe().context("cannot find out where xtask is")?;
+        let program = this_program()?;
         let target = program.ancestors().nth(2).context("xtask does not lie in target/debug")?;
         Self::make(target)
     }
 
     pub fn make(target: &Path) -> Result<Self> {
-        let places = Self { nest: target.join("nest"), linux: target.join("linux") };
+        let places = Self {
+            target: target.to_owned(),
+            nest: target.join("nest"),
+            linux: target.join("linux"),
+        };
         let nest = &places.nest;
         fs::create_dir_all(nest).with_context(|| {
             format!(

@@ -79,7 +79,12 @@ mod tests {
         exit 7"#;
 
     /// What xtask does: has all that is asked for, but what is not there, or is a program.
-    const XTASK: &str = r#"if [ "$1" = linux ]; then
+    const XTASK: &str = r#"if [ "$1" = patched ]; then
+            [ ! -e "${0%/*}/no-patched" ] || exit 1
+            echo "MINI_KVM_PATCHED=/our own/patched"
+            exit
+        fi
+        if [ "$1" = linux ]; then
             echo "$*" >&2
             shift
             for piece; do
@@ -190,7 +195,7 @@ mod tests {
             (
                 "debug/deps/kvm_x-01",
                 "INITRD=/our own/initrd\nKERNEL=/our own/kernel\n\
-                 KERNEL_FULL=/our own/kernel-full\n",
+                 KERNEL_FULL=/our own/kernel-full\nPATCHED=/our own/patched\n",
             ),
         ];
         let target = target(&programs.map(|(program, _)| program));
@@ -224,7 +229,8 @@ mod tests {
         ends(chapter().args(["--initrd", "x", "--kernel=y"]), ": --initrd x --kernel=y\n");
         ends(
             runner(target.path(), "debug/deps/kvm_x-01").env("MINI_KVM_KERNEL_FULL", "/my own"),
-            "INITRD=/our own/initrd\nKERNEL=/our own/kernel\nKERNEL_FULL=/my own\n",
+            "INITRD=/our own/initrd\nKERNEL=/our own/kernel\nKERNEL_FULL=/my own\n\
+             PATCHED=/our own/patched\n",
         );
     }
 
@@ -251,7 +257,10 @@ mod tests {
         fs::write(target.path().join("debug/no-kernel-full"), "").unwrap();
         let said = said(target.path(), "debug/deps/kvm_x-01", Some("native"));
         assert!(
-            said.ends_with("kvm_x-01: a b c\nINITRD=/our own/initrd\nKERNEL=/our own/kernel\n"),
+            said.ends_with(
+                "kvm_x-01: a b c\nINITRD=/our own/initrd\nKERNEL=/our own/kernel\n\
+                 PATCHED=/our own/patched\n"
+            ),
             "{said}"
         );
 
@@ -261,6 +270,15 @@ mod tests {
         assert_eq!(output.stdout, b"cargo: build xtask\n");
         let mut named = runner(target.path(), "debug/ch15-linux-shell");
         said_by(named.arg("--kernel=x").env("MINI_KVM", "native").output().unwrap());
+    }
+
+    #[test]
+    fn without_broken_chapters_a_test_starts_all_the_same() {
+        let target = target(&["debug/deps/kvm_x-01"]);
+        fs::write(target.path().join("debug/no-patched"), "").unwrap();
+        let said = said(target.path(), "debug/deps/kvm_x-01", Some("native"));
+        assert!(said.contains("\nkvm_x-01: a b c\n"), "{said}");
+        assert!(!said.contains("PATCHED"), "{said}");
     }
 
     #[test]

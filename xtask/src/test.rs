@@ -30,7 +30,7 @@ enum Watch {
     Results,
 }
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 7] = [
     Step {
         arguments: &["fmt", "--all", "--check"],
         component: Some("rustfmt"),
@@ -50,6 +50,17 @@ const STEPS: [Step; 4] = [
         arguments: &["test", "--workspace", "--no-fail-fast"],
         component: None,
         watch: Watch::Results,
+    },
+    Step { arguments: &["xtask", "lab", "check"], component: None, watch: Watch::Results },
+    Step {
+        arguments: &["run", "--package", "book", "--", "check"],
+        component: None,
+        watch: Watch::Nothing,
+    },
+    Step {
+        arguments: &["run", "--package", "book", "--", "steps"],
+        component: None,
+        watch: Watch::Nothing,
     },
 ];
 

@@ -82,7 +82,7 @@ fn cached() -> Option<Verdict> {
 
 /// `target/kvm-verdict`, beside the `debug` or `release` directory in which this program lies.
 fn cache_path() -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
+    let program = crate::places::this_program().ok()?;
     Some(program.parent()?.parent()?.join("kvm-verdict"))
 }
 

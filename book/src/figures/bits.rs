@@ -108,8 +108,8 @@ fn flags() -> Vec<Field<'static>> {
         (7, "PS", Fill::Kvm),
         (6, "D", Fill::Kvm),
         (5, "A", Fill::Kvm),
-        (4, "CD", Fill::Kvm),
-        (3, "WT", Fill::Kvm),
+        (4, "PCD", Fill::Kvm),
+        (3, "PWT", Fill::Kvm),
         (2, "U", Fill::New),
         (1, "W", Fill::New),
         (0, "P", Fill::New),
@@ -129,7 +129,7 @@ pub fn page_table_entry(name: &str, checkout: &Path) -> Result<String> {
     };
     let (short, long) = (set(&short, "paging")?, set(&long, "paging64")?);
     let description = format!(
-        "32 bits: 31 to 12 the address of a page, 11 to 9 free, 8 G global, 7 PS large page, 6 D dirty, 5 A accessed, 4 CD and 3 WT caching, 2 U user, 1 W writable, 0 P present. 64 bits: 63 NX no execution, 62 to 52 free, 51 to 12 the address of a page, and the same flags. Our tables set {short:#x} and {long:#x}: present and writable."
+        "32 bits: 31 to 12 the address of a page, 11 to 9 free, 8 G global, 7 PS large page, 6 D dirty, 5 A accessed, 4 PCD and 3 PWT caching, 2 U user, 1 W writable, 0 P present. 64 bits: 63 NX no execution, 62 to 52 free, 51 to 12 the address of a page, and the same flags. Our tables set {short:#x} and {long:#x}: present and writable."
     );
     let title = "An entry of a page table: 32 bits and 64 bits";
     let mut canvas = Canvas::new(name, title, &description, WIDTH);
@@ -151,7 +151,7 @@ pub fn page_table_entry(name: &str, checkout: &Path) -> Result<String> {
     for text in [
         ours.as_str(),
         "A: the CPU has used it. D: it has written there. G: for all address spaces.",
-        "CD, WT: how to cache. PS: here ends the walk, with a large page; in the last table this bit is PAT, caching again. NX: no code.",
+        "PCD, PWT: how to cache. PS: here ends the walk, with a large page; in the last table this bit is PAT, caching again. NX: no code.",
     ] {
         y = canvas.paragraph(1.0, y, WIDTH - 2.0, text) + 4.0;
     }

@@ -91,7 +91,7 @@ pub fn boot_timeline(name: &str, _: &Path) -> Result<String> {
     chain.link(
         vmm,
         "writes what Linux looks for",
-        "Kernel, initrd, zero page, command line, GDT, page tables.",
+        "Kernel, initrd, zero page, command line, GDT, page tables; ACPI tables from chapter 15 on.",
     );
     chain.link(
         vmm,
@@ -107,12 +107,12 @@ pub fn boot_timeline(name: &str, _: &Path) -> Result<String> {
     chain.link(
         Fill::Guest,
         "memory map, clock, interrupts",
-        "e820, kvm-clock, APICs; the log on the console.",
+        "e820, kvm-clock, the controllers of which ACPI told; the log on the console.",
     );
     chain.link(
         Fill::Guest,
         "drivers look for devices",
-        "They find COM1, and nothing where nothing is.",
+        "They find COM1, and nothing where nothing is. ACPI spares them some questions.",
     );
     chain.link(
         Fill::Guest,
@@ -127,9 +127,50 @@ pub fn boot_timeline(name: &str, _: &Path) -> Result<String> {
     chain.link(
         Fill::Guest,
         "a shell",
-        "Prints and reads by interrupt. When it ends, the machine does.",
+        "Prints and reads by interrupt. When it ends, the machine is switched off, by ACPI.",
     );
     chain_figure(name, "From the start of the VMM to a shell", &chain)
+}
+
+/// Which table leads to which.
+pub fn acpi_tables(name: &str, checkout: &Path) -> Result<String> {
+    let constants = Constants::of_chapter(checkout, "ch15-linux-shell")?;
+    let number = |name| constants.number("acpi", name);
+    let (local, io) = (number("LOCAL_APIC_ADDRESS")?, number("IO_APIC_ADDRESS")?);
+    let (event, control) = (number("PM1_EVENT")?, number("PM1_CONTROL")?);
+    let start = constants.number("layout", "ACPI_ADDRESS")?;
+    let madt = format!("a local APIC at `{local:#x}`, of CPU 0; an I/O APIC at `{io:#x}`");
+    let fadt = format!("power management at ports `{event:#x}` and `{control:#x}`");
+    let dsdt = "`_S5_`: to switch off, write sleep type 0";
+    let description = format!(
+        "A kernel searches from {start:#x} on for the RSDP. It leads to the XSDT, and that to two tables. The MADT: {madt}. The FADT: {fadt}; it leads to the DSDT. The DSDT: {dsdt}."
+    )
+    .replace('`', "");
+    let title = "The ACPI tables: which leads to which";
+    let mut canvas = Canvas::new(name, title, &description, WIDTH);
+    let (left, right, room) = (1.0, 269.0, 250.0);
+    let rsdp = Rect::new(left, 2.0, room - 60.0, 48.0);
+    let xsdt = Rect::new(right, 2.0, room - 60.0, 48.0);
+    canvas.node(rsdp, Fill::New, "RSDP: found by its signature");
+    canvas.node(xsdt, Fill::Vmm, "XSDT: a list of addresses");
+    let table = |canvas: &mut Canvas, rect: Rect, title: &str, text: &str| {
+        canvas.rect(rect, Fill::Vmm);
+        canvas.strong(rect.x + 10.0, rect.y + 18.0, Anchor::Start, title);
+        canvas.paragraph(rect.x + 10.0, rect.y + 30.0, rect.w - 20.0, text);
+    };
+    let second = Rect::new(left, 92.0, room, 100.0);
+    let third = Rect::new(right, 92.0, room, 100.0);
+    table(&mut canvas, second, "MADT: interrupt controllers", &madt);
+    table(&mut canvas, third, "FADT: fixed hardware", &fadt);
+    let fourth = Rect::new(right, 224.0, room, 80.0);
+    table(&mut canvas, fourth, "DSDT: what has names", dsdt);
+    canvas.arrow(&[(rsdp.right() + 1.0, rsdp.centre()), (xsdt.x - 1.0, xsdt.centre())]);
+    let (x, bend) = (xsdt.x + 40.0, 71.0);
+    canvas.arrow(&[(x, xsdt.bottom() + 1.0), (x, bend), (150.0, bend), (150.0, second.y - 1.0)]);
+    canvas.arrow(&[(x + 60.0, xsdt.bottom() + 1.0), (x + 60.0, third.y - 1.0)]);
+    canvas.arrow(&[(x + 60.0, third.bottom() + 1.0), (x + 60.0, fourth.y - 1.0)]);
+    canvas.paragraph(left, fourth.y + 4.0, room - 16.0, &format!("The search: from `{start:#x}` to `0xfffff`, in steps of 16 bytes. The bytes of each table add up to 0."));
+    canvas.finish()
 }
 
 /// Where the initrd goes, and where it must not.

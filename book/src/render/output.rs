@@ -34,7 +34,15 @@ pub fn html(case: &str, snapshot: &Snapshot, lines: Option<&Ranges>) -> String {
         rows += &format!("<span class=\"l note\">exit status {}&#10;</span>", snapshot.status);
     }
     let label = match &snapshot.fault {
-        Some(fault) => format!("{case}, with a KVM made to fail: {fault}"),
+        Some(fault) => {
+            let what = match fault.split_once(':') {
+                Some(("open", _)) => "without KVM",
+                Some(("lacks", _)) => "on a KVM that lacks something",
+                Some(("exit", _)) => "on a KVM made to end KVM_RUN like this",
+                _ => "on a KVM made to fail",
+            };
+            format!("{TERMINAL}, {what}")
+        }
         None => TERMINAL.to_owned(),
     };
     block(&format!(" data-case=\"{}\"", escape(case)), &label, &rows)

@@ -53,6 +53,9 @@ const CALLS: [[&str; 3]; 17] = [
 const NO_CALLS: [&str; 4] =
     ["get_kvm_run", "set_sync_valid_reg", "set_sync_dirty_reg", "sync_regs_mut"];
 
+/// Methods that make the call of another one, and what that is called.
+const SAME: [(&str, &str); 1] = [("check_extension", "check_extension_int")];
+
 /// Call, method, what it does, first chapter.
 pub fn table(checkout: &Path) -> Result<String> {
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
@@ -101,6 +104,8 @@ fn scan(source: &str) -> Result<Vec<&'static str>> {
     found.visit_file(&syn::parse_file(source)?);
     let mut calls = Vec::new();
     for method in found.methods.iter().filter(|method| !NO_CALLS.contains(&method.as_str())) {
+        let same = SAME.iter().find(|(name, _)| *name == method.as_str()).map(|(_, other)| *other);
+        let method = same.unwrap_or(method);
         let named = |full: &str| full.split_once("::").is_some_and(|(_, name)| name == method);
         match CALLS.iter().find(|[_, full, _]| named(full)) {
             Some([call, ..]) => calls.push(*call),
@@ -177,6 +182,10 @@ mod tests {
         let source =
             r#"fn f() { println!("{}", kvm.get_api_version()); self.fd.run(); vcpu.go(); }"#;
         assert_eq!(scan(source).unwrap(), ["KVM_GET_API_VERSION", "KVM_RUN"]);
+        assert_eq!(
+            scan("fn f() { kvm.check_extension(Cap::Irqchip); }").unwrap(),
+            ["KVM_CHECK_EXTENSION"]
+        );
         assert_eq!(
             scan("ioctl_io_nr!(KVM_GET_STATS_FD, KVMIO, 0xce);").unwrap(),
             ["KVM_GET_STATS_FD"]

@@ -114,10 +114,7 @@ fn an_output_is_what_a_terminal_shows() {
         ]
     );
     assert_eq!(select_in(&blocks[0], ".err"), ["greeted 2 numbers\n"]);
-    assert_eq!(
-        select_in(&blocks[1], ".code-name"),
-        ["ch02_argument, with a KVM made to fail: open:2"]
-    );
+    assert_eq!(select_in(&blocks[1], ".code-name"), ["terminal, without KVM"]);
 }
 
 fn select_in(element: &ElementRef, selector: &str) -> Vec<String> {

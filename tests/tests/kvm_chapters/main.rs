@@ -18,6 +18,7 @@ mod long_mode;
 mod os_1k;
 mod paging;
 mod panics;
+mod patches;
 mod protected_mode;
 mod side_by_side;
 mod snapshots;

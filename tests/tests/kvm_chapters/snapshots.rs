@@ -1,7 +1,7 @@
 //! What each chapter prints, to the letter: the book shows these very files.
 
 use insta::Settings;
-use tests::Run;
+use tests::{Finished, Run};
 
 /// What differs from run to run or from place to place, and nothing else.
 const VARYING: [(&str, &str); 2] = [
@@ -13,7 +13,16 @@ const VARYING: [(&str, &str); 2] = [
 
 /// Compares what a run leaves behind with `snapshots/NAME.snap`.
 pub fn check(name: &str, run: &Run, more_varying: &[(&str, &str)]) {
-    let mut finished = run.finish();
+    check_finished(name, run, run.finish(), more_varying);
+}
+
+/// The same of a run that is over.
+pub fn check_finished(
+    name: &str,
+    run: &Run,
+    mut finished: Finished,
+    more_varying: &[(&str, &str)],
+) {
     finished.code();
     // A 1K OS that is alone has lines, too, that look like a vCPU's.
     if String::from_utf8_lossy(&finished.stderr).contains("[1 ") {
@@ -30,7 +39,7 @@ pub fn check(name: &str, run: &Run, more_varying: &[(&str, &str)]) {
 }
 
 /// Whether a triple fault leaves the registers of a reset CPU behind: see [`REGISTERS`].
-fn resets_after_triple_fault() -> bool {
+pub fn resets_after_triple_fault() -> bool {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").expect("Linux has it");
     ["AuthenticAMD", "HygonGenuine"].iter().any(|vendor| cpu.contains(vendor))
 }
@@ -53,7 +62,7 @@ macro_rules! cases {
 }
 
 /// How often the guest asks for its input depends on when it arrives.
-const POLLS: &[(&str, &str)] = &[
+pub const POLLS: &[(&str, &str)] = &[
     (r"after \d+ exits", "after [some] exits"),
     (r" +\d+  COM1 line status", "   [some]  COM1 line status"),
 ];
@@ -67,7 +76,7 @@ const INJECTIONS: &[(&str, &str)] =
     &[(r"after \d+ interrupt injection", "after [some] interrupt injection")];
 
 /// After a triple fault AMD's KVM resets the registers, Intel's leaves them.
-const REGISTERS: &[(&str, &str)] =
+pub const REGISTERS: &[(&str, &str)] =
     &[(r"(?s)(  after it [^\n]*\n)?  rip .*?  code [^\n]*\n", "  [registers]\n")];
 
 /// What a C guest has in its registers is the compiler's affair.
@@ -102,6 +111,21 @@ const OS: &[(&str, &str)] = &[
     (r"\b7fffa[0-9a-f]{3}\b", "[guard page]"),
     (r"up for \d\.\d\d s", "up for [time]"),
     (r"files of \d{5} bytes", "files of [some] bytes"),
+];
+
+/// Which kernel it is, how long it takes and how often it asks differ from place to place. After a panic
+/// it tells where in itself that was.
+pub const LINUX: &[(&str, &str)] = &[
+    (r"\r", ""),
+    (r"(?m)^\[ *\d+\.\d{6}\]", "[time]"),
+    (r"(?m)^Linux \d\S+", "Linux [release]"),
+    (r"(?m)^( *(?:\d+|LOC):) +[1-9]\d*", "$1     [some]"),
+    (
+        r"(?s)(Kernel panic - not syncing: [^\n]*\n).*?--- stderr",
+        "$1[where in the kernel]\n--- stderr",
+    ),
+    (r"after \d+ exits", "after [some] exits"),
+    (r"(?m)^ +\d+  (COM1|keyboard|other)", "   [some]  $1"),
 ];
 
 /// The book takes these registers apart: where they are others, the rest has to do.
@@ -307,6 +331,11 @@ echo The shell lives.\n", varying OS;
     ch14_unknown_guest: "ch14-linux-boot" "linus";
     ch14_unknown_option: "ch14-linux-boot" "--loud";
 
+    ch15_session: "ch15-linux-shell",
+        input b"uname -sr\nls /\nhead -6 /proc/interrupts\npoweroff\n", varying LINUX;
+    ch15_without_acpi: "ch15-linux-shell" "--cmdline"
+        "console=ttyS0 loglevel=3 reboot=k,panic_warm panic=-1 acpi=off",
+        input b"head -6 /proc/interrupts\npoweroff\n", varying LINUX;
     ch15_help: "ch15-linux-shell" "--help";
     ch15_list: "ch15-linux-shell" "--list";
     ch15_hello: "ch15-linux-shell" "hello";

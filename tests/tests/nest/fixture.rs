@@ -18,18 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The `xtask` of this workspace, built now if need be.
 pub static XTASK: LazyLock<PathBuf> = LazyLock::new(|| {
-    let this = std::env::current_exe().unwrap();
-    let target = this.ancestors().nth(3).unwrap();
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "xtask", "--manifest-path"])
-        .arg(manifest)
-        .arg("--target-dir")
-        .arg(target)
-        .status()
-        .unwrap();
-    assert!(built.success(), "xtask does not build");
-    let xtask = target.join("debug/xtask");
+    let xtask = tests::xtask();
     // The first use installs and fetches, and says so; what is tested comes after.
     let first = run(&xtask, &["true"]).env("MINI_KVM_NEST_IDLE", "0").output().unwrap();
     assert!(first.status.success(), "{first:?}");

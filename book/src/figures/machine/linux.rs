@@ -39,7 +39,13 @@ fn linux_map(constants: &Constants, is_new: bool) -> Result<(Map, u64)> {
     map.region(zero, 4096, "zero page: `boot_params`", fill(is_new));
     map.region(words, number("COMMAND_LINE_BYTES_MAX")?, "command line", fill(is_new));
     let text = "not memory in the e820 map";
-    map.region(low, high - low, text, if is_new { Fill::New } else { Fill::None });
+    if is_new {
+        map.region(low, high - low, text, Fill::New);
+    } else {
+        let acpi = number("ACPI_ADDRESS")?;
+        map.region(low, acpi - low, text, Fill::None);
+        map.region(acpi, high - acpi, "ACPI tables, as in a ROM", Fill::New);
+    }
     let (levels, end) = four_levels(constants, memory)?;
     let tables = number("PAGE_DIRECTORY_ADDRESS")?;
     map.region(tables, end - tables, levels, Fill::Vmm);
@@ -88,25 +94,28 @@ pub fn linux_shell(constants: &Constants) -> Result<Machine> {
     map.between(Edge::Named(kernel_end), Edge::Named(initrd), "free for the kernel", Fill::None);
     map.between(Edge::Named(initrd), Edge::At(memory), "initrd: as high as can be", Fill::New);
     let irq = constants.number("uart", "IRQ")?;
-    let (port, reset) =
-        (constants.number("keyboard", "STATUS")?, constants.number("keyboard", "RESET")?);
+    let off = constants.number("acpi", "PM1_CONTROL")?;
     Ok(Machine {
         title: "a shell on Linux",
         bands: vec![
             terminal(new(["stdin", "a shell prompt"])),
             vmm([
-                new(["initrd", &format!("16550 with IRQ {irq}"), "power-off"]),
+                new(["initrd", &format!("16550 with IRQ {irq}"), "ACPI tables", "power-off"]),
                 old(["kernel", "zero page", "CPUID"]),
             ]
             .concat()),
-            kvm(old(["VM", "vCPU 0", "PICs, APICs", "PIT: IRQ 0", "irqfd"])),
+            kvm([
+                old(["VM", "vCPU 0", "PICs, APICs", "PIT: IRQ 0", "irqfd"]),
+                new(["the local APIC’s timer"]),
+            ]
+            .concat()),
             guest([old(["Linux"]), new(["`/init`", "a shell", "our utilities"])].concat()),
         ],
         links: vec![
             link("keys", "what programs print"),
             link(
                 &format!("`KVM_RUN`; a key is IRQ {irq}"),
-                &format!("`OUT {port:#x}, {reset:#x}`: the end"),
+                &format!("`OUT` to port `{off:#x}`: the end"),
             ),
             link("interrupts", "COM1, by interrupt"),
         ],

@@ -1,0 +1,56 @@
+//! Standard input, read by a thread of its own: Ctrl-A x works even if the guest never listens.
+
+use std::io::{IsTerminal, Read, stdin};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+
+const CTRL_A: u8 = 0x01;
+pub const CTRL_D: u8 = 0x04;
+
+/// What the guest has not read yet; of a pipe, more stays in the pipe.
+const BUFFER_BYTES: usize = 4096;
+
+/// What comes in over the serial line.
+#[derive(Debug, PartialEq)]
+pub enum Received {
+    Byte(u8),
+    /// The line was held at 0 for longer than a byte takes: Ctrl-A b.
+    Break,
+}
+
+/// Starts to read. The channel is closed at the end of the input, on a terminal: at Ctrl-D.
+pub fn listen() -> Receiver<Received> {
+    let (sender, receiver) = sync_channel(BUFFER_BYTES);
+    let is_terminal = stdin().is_terminal();
+    thread::spawn(move || {
+        // Signals have to reach the thread that runs the vCPU.
+        let _ = SigSet::all().thread_block();
+        let mut sender = Some(sender);
+        let mut after_ctrl_a = false;
+        for byte in stdin().lock().bytes().map_while(Result::ok) {
+            let is_break = byte == b'b' && after_ctrl_a;
+            let received = if is_break { Received::Break } else { Received::Byte(byte) };
+            match byte {
+                CTRL_A if is_terminal && !after_ctrl_a => {
+                    after_ctrl_a = true;
+                    continue;
+                }
+                CTRL_D if is_terminal && !after_ctrl_a => sender = None,
+                // The same way out as Ctrl-C.
+                b'x' if after_ctrl_a => drop(kill(Pid::this(), Signal::SIGINT)),
+                // What is typed too early is lost, as with a real UART, or Ctrl-A x would be stuck.
+                _ if is_terminal => {
+                    let _ = sender.as_ref().map(|sender| sender.try_send(received));
+                }
+                _ => {
+                    let _ = sender.as_ref().map(|sender| sender.send(received));
+                }
+            }
+            after_ctrl_a = false;
+        }
+    });
+    receiver
+}

@@ -1,0 +1,58 @@
+//! Ctrl-C and its like: how a guest that never exits is stopped.
+#![expect(unsafe_code, reason = "a signal handler can reach the vCPU only through a raw pointer")]
+
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
+
+use anyhow::{Context, Result};
+use kvm_bindings::kvm_run;
+use kvm_ioctls::VcpuFd;
+use libc::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, c_int, c_void, siginfo_t};
+use vmm_sys_util::signal::register_signal_handler;
+
+use crate::terminal;
+
+/// So many signals, and we hang elsewhere: perhaps in a write that nobody reads. Two may be one,
+/// for `timeout` signals a program and then its process group.
+const HANGS: u8 = 3;
+
+/// The page that the vCPU shares with KVM, or null.
+static KVM_RUN_PAGE: AtomicPtr<kvm_run> = AtomicPtr::new(null_mut());
+
+/// From now on, the signals that end a program end `KVM_RUN` instead.
+pub fn catch() -> Result<()> {
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+        register_signal_handler(signal, on_signal).context("sigaction")?;
+    }
+    Ok(())
+}
+
+/// Makes `vcpu` the one whose `KVM_RUN` they end.
+pub fn watch(vcpu: &'static mut VcpuFd) -> &'static mut VcpuFd {
+    KVM_RUN_PAGE.store(vcpu.get_kvm_run(), SeqCst);
+    vcpu
+}
+
+/// Whether a signal has arrived: `KVM_RUN` will return at once.
+pub fn has_arrived() -> bool {
+    let page = KVM_RUN_PAGE.load(SeqCst);
+    // SAFETY: a vCPU that lives for ever keeps its page.
+    !page.is_null() && unsafe { (*page).immediate_exit } != 0
+}
+
+/// A signal makes `KVM_RUN` return `EINTR` if it arrives during the call. One that arrives just
+/// before would be missed: `immediate_exit` makes KVM return all the same. KVM API document, 5.
+extern "C" fn on_signal(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
+    let page = KVM_RUN_PAGE.load(SeqCst);
+    if !page.is_null() {
+        // SAFETY: a vCPU that lives for ever keeps its page. KVM only looks whether this byte is 0.
+        let count = unsafe { &mut (*page).immediate_exit };
+        *count += 1;
+        if *count < HANGS {
+            return;
+        }
+    }
+    terminal::restore();
+    // SAFETY: it may be called in a signal handler.
+    unsafe { libc::_exit(c_int::from(crate::exit::INTERRUPTED)) };
+}
