@@ -178,10 +178,7 @@ fn wait_for_lock(lock: &File, home: &Home, keeper: Option<Visit>) -> Result<()> 
             keeper.kill_keeper();
         }
         if silence.seconds >= ENDS_WITHIN {
-            bail!(
-                "the nest in {} does not end\n  who holds it: fuser -v '{0}/lock'",
-                home.path().display()
-            );
+            bail!("the nest in {} does not end\n{}", home.path().display(), home.who_holds_it());
         }
         sleep(Duration::from_millis(20));
     }

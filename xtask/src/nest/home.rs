@@ -5,7 +5,7 @@
 //! consists of, so that a caller and the nest always speak the same language. The lock is held by the
 //! keeper and by its QEMU: whoever gets it knows that neither is left.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -67,14 +67,9 @@ impl Home {
         }
         let data = self.path.symlink_metadata().with_context(|| format!("cannot read {path}"))?;
         if !data.is_dir() || data.uid() != geteuid().as_raw() || data.mode() & 0o077 != 0 {
-            bail!("{path} is not yours alone: remove it, and try again");
+            bail!("{path} is not a directory of yours alone\n  remove it");
         }
         Ok(())
-    }
-
-    /// A name for the directory that changes when it is removed and made anew.
-    pub fn identity(&self) -> Option<(u64, u64)> {
-        self.path.metadata().ok().map(|data| (data.dev(), data.ino()))
     }
 
     /// The lock, unless somebody has it or has just removed it. It goes with the file and all its
@@ -88,10 +83,17 @@ impl Home {
         Ok(self.is_lock(&file).then_some(file))
     }
 
-    fn is_lock(&self, file: &File) -> bool {
-        let ours = file.metadata().map(|data| (data.dev(), data.ino())).ok();
-        let there = self.path.join("lock").metadata().map(|data| (data.dev(), data.ino())).ok();
-        ours == there
+    /// Whether this is the file that is locked here. Once the home was removed and made anew, another
+    /// one is.
+    pub fn is_lock(&self, file: &File) -> bool {
+        let identity = |data: io::Result<Metadata>| data.ok().map(|data| (data.dev(), data.ino()));
+        let ours = identity(file.metadata());
+        ours.is_some() && ours == identity(self.path.join("lock").metadata())
+    }
+
+    /// How to find out who has the lock, for a message.
+    pub fn who_holds_it(&self) -> String {
+        format!("  who holds it: fuser -v '{}/lock'", self.path.display())
     }
 
     /// Removes what a nest has left behind whose lock we got, if nobody has made another there.
@@ -112,12 +114,14 @@ impl Home {
 
     /// A socket that callers find. To listen is left to the keeper, for by that they learn its process
     /// (see [`peer`]). The caller has the lock.
-    pub fn bind(&self) -> io::Result<OwnedFd> {
+    pub fn bind(&self) -> Result<OwnedFd> {
         let _ = fs::remove_file(self.path.join("socket"));
         let (_directory, path) = self.short_path()?;
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-        bind(socket.as_raw_fd(), &UnixAddr::new(&path)?)?;
+        // Not every file system can have sockets: those shared with another machine, say.
+        bind(socket.as_raw_fd(), &UnixAddr::new(&path)?)
+            .with_context(|| format!("cannot make a socket in {}", self.path.display()))?;
         Ok(socket)
     }
 
@@ -170,10 +174,11 @@ pub fn is_free(lock: &File) -> Result<bool> {
     }
 }
 
-/// The process that listens at the other end. unix(7), `SO_PEERCRED`.
+/// The process that listens at the other end, if we can see it. unix(7), `SO_PEERCRED`.
 pub fn peer(stream: &UnixStream) -> Option<Pid> {
     let credentials = getsockopt(stream, PeerCredentials).ok()?;
-    Some(Pid::from_raw(credentials.pid()))
+    // To `kill`, the 0 of one that we cannot see would mean ourselves.
+    (credentials.pid() > 0).then(|| Pid::from_raw(credentials.pid()))
 }
 
 /// What the names of this user's nests begin with, as this process sees the file system.

@@ -15,7 +15,7 @@ mod callers;
 mod door;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,8 +36,8 @@ use door::Door;
 /// gets a second try: while its kernel patches itself, QEMU 7.2 now and then hangs.
 const START_SECONDS: [u32; 2] = [30, 90];
 
-/// How long the nest may be silent, in seconds, before we ask whether it lives.
-const PING_AFTER: u32 = 5;
+/// How often, in seconds, we ask whether the nest lives, and tell it the time.
+const PING_EVERY: u32 = 5;
 
 /// What a keeper is started with.
 #[derive(clap::Args)]
@@ -54,28 +54,28 @@ pub struct Options {
     /// After how many seconds without a command we end
     #[arg(long, requires = "home")]
     idle: Option<u32>,
-    /// We end when one of these is gone
-    #[arg(long)]
-    watch: Vec<PathBuf>,
+    /// What the commands come from: we end when it is gone
+    #[arg(long, requires = "home")]
+    checkout: Option<PathBuf>,
 }
 
 /// Keeps a nest until nobody wants it any more.
 pub fn run(options: Options) -> Result<ExitCode> {
-    let Options { qemu, kernel, initramfs, home, idle, watch } = options;
+    let Options { qemu, kernel, initramfs, home, idle, checkout } = options;
     let pieces = Pieces { qemu, kernel, initramfs };
     let stdin = io::stdin().as_fd().try_clone_to_owned().context("no standard input")?;
     let mut callers = Vec::new();
-    let (door, lock) = match (home, idle) {
+    let door = match (home, idle) {
         (Some(home), Some(idle)) => {
             let lock = io::stdout().as_fd().try_clone_to_owned().context("no lock")?;
-            (Door::open(home, stdin, idle)?, Some(lock))
+            Door::open(home, lock, stdin, idle)?
         }
         _ => {
             callers.push(Caller::new(UnixStream::from(stdin))?);
-            (Door::Closed, None)
+            Door::Closed
         }
     };
-    let machine = match Machine::start(&pieces, door.cache(), lock.as_ref()) {
+    let machine = match Machine::start(&pieces, door.cache(), door.lock()) {
         Ok(machine) => machine,
         Err(error) => {
             callers.extend(door.first_caller());
@@ -86,13 +86,13 @@ pub fn run(options: Options) -> Result<ExitCode> {
     };
     let mut keeper = Keeper {
         pieces,
-        lock,
         door,
-        watch,
+        checkout,
         machine,
         up: false,
         hung: 0,
         silence: Silence::new(),
+        unasked: 0,
         callers,
         next_session: SESSION,
         since: Instant::now(),
@@ -112,10 +112,8 @@ pub fn run(options: Options) -> Result<ExitCode> {
 
 struct Keeper {
     pieces: Pieces,
-    /// Held by us and QEMU: free again when both are gone.
-    lock: Option<OwnedFd>,
     door: Door,
-    watch: Vec<PathBuf>,
+    checkout: Option<PathBuf>,
     machine: Machine,
     /// Whether the agent has spoken.
     up: bool,
@@ -123,6 +121,8 @@ struct Keeper {
     hung: usize,
     /// Since the last word of the agent.
     silence: Silence,
+    /// Seconds since the last question to it.
+    unasked: u32,
     callers: Vec<Caller>,
     next_session: Session,
     since: Instant,
@@ -266,15 +266,15 @@ impl Keeper {
     }
 
     fn tell_nest(&mut self, index: usize, mut message: ToNest) {
-        let caller = &mut self.callers[index];
         if let ToNest::Start { command, .. } = &message {
-            caller.start(self.next_session, command);
+            self.callers[index].start(self.next_session, command);
             self.next_session += 1;
             self.idle = 0;
-            self.machine.send(&ToNest::Ping { now: now() });
+            // The command is to find the right time.
+            self.ping();
         }
         // What comes after its command's end comes too late.
-        if let (Some(ours), Some(id)) = (caller.session, message.session_mut()) {
+        if let (Some(ours), Some(id)) = (self.callers[index].session, message.session_mut()) {
             *id = ours;
             self.machine.send(&message);
         }
@@ -283,10 +283,11 @@ impl Keeper {
     fn each_second(&mut self) -> Result<Option<String>> {
         let busy = self.callers.iter().any(|caller| caller.session.is_some());
         self.idle = if busy || !self.up { 0 } else { self.idle + 1 };
-        if self.door.is_lost() || self.watch.iter().any(|path| !path.exists()) {
+        if self.door.is_lost() || self.checkout.as_ref().is_some_and(|path| !path.exists()) {
             self.door.close();
         }
         let seconds = self.silence.seconds;
+        self.unasked += 1;
         if !self.up {
             let Some(limit) = START_SECONDS.get(self.hung) else { return Ok(None) };
             if seconds < *limit {
@@ -297,15 +298,20 @@ impl Keeper {
                 let what = format!("the nest did not start within {limit} seconds");
                 return Ok(Some(self.machine.failure(&what)));
             }
-            self.machine = Machine::start(&self.pieces, self.door.cache(), self.lock.as_ref())?;
+            self.machine = Machine::start(&self.pieces, self.door.cache(), self.door.lock())?;
             self.silence = Silence::new();
         } else if seconds >= self.hangs_after() {
             let what = format!("the nest hangs: it did not answer for {seconds} seconds");
             return Ok(Some(self.machine.failure(&what)));
-        } else if seconds > 0 && seconds.is_multiple_of(PING_AFTER) {
-            self.machine.send(&ToNest::Ping { now: now() });
+        } else if self.unasked >= PING_EVERY {
+            self.ping();
         }
         Ok(None)
+    }
+
+    fn ping(&mut self) {
+        self.unasked = 0;
+        self.machine.send(&ToNest::Ping { now: now() });
     }
 
     /// How long it may be silent, in seconds, before we give it up. A person who waits wants to go on;

@@ -74,7 +74,7 @@ pub struct Machine {
 
 impl Machine {
     /// Starts one. It holds on to `lock` as long as it lives.
-    pub fn start(pieces: &Pieces, cache: Cache, lock: Option<&OwnedFd>) -> Result<Self> {
+    pub fn start(pieces: &Pieces, cache: Cache, lock: Option<&File>) -> Result<Self> {
         let (words, console) = (memory_file("words")?, memory_file("console")?);
         // One end of a pair of sockets is QEMU's standard input: no path that others could see or
         // that could be too long, nothing to clean up, and each side notices when the other goes.

@@ -69,21 +69,18 @@ impl Visit {
     }
 
     /// Waits for the keeper's first word.
-    fn greeting(&mut self) -> Result<Greeting> {
+    fn greeting(&mut self) -> Greeting {
         let mut silence = Silence::new();
         while silence.seconds < WELCOME_WITHIN {
             match self.link.receive() {
-                Ok(Some(Answer::Welcome)) => return Ok(Greeting::Welcome),
-                Ok(Some(Answer::Failed(text))) => {
-                    return Err(MachineFailed::at_start(text).into());
-                }
-                Ok(Some(_)) | Err(_) => return Ok(Greeting::Ending),
+                Ok(Some(Answer::Welcome)) => return Greeting::Welcome,
+                Ok(Some(_)) | Err(_) => return Greeting::Ending,
                 Ok(None) => {}
             }
             self.wait();
             silence.count();
         }
-        Ok(Greeting::Silence)
+        Greeting::Silence
     }
 
     fn until_up(mut self) -> Result<Self> {
@@ -138,7 +135,7 @@ pub fn find(home: &Home) -> Result<Found> {
     };
     let keeper = home::peer(&stream);
     let mut visit = Visit::new(stream, keeper)?;
-    Ok(match visit.greeting()? {
+    Ok(match visit.greeting() {
         Greeting::Welcome => Found::Nest(visit),
         Greeting::Ending => Found::Nothing,
         Greeting::Silence => Found::Stuck(visit),
@@ -148,10 +145,16 @@ pub fn find(home: &Home) -> Result<Found> {
 /// The warm nest: the one that runs, or a new one that stays for `idle` seconds after its last command.
 pub fn warm(places: &Places, pieces: &Pieces, idle: u32) -> Result<Visit> {
     let home = Home::new(places, pieces)?;
+    let own_instead = |error: Error| {
+        eprintln!("nest: {error:#}\nnest: it cannot stay: this command gets its own");
+        own(pieces)
+    };
     let mut starts = 0;
     let mut waited = Silence::new();
     loop {
-        home.make()?;
+        if let Err(error) = home.make() {
+            return own_instead(error);
+        }
         match find(&home)? {
             Found::Nest(visit) => return visit.until_up(),
             Found::Stuck(visit) => {
@@ -171,21 +174,15 @@ pub fn warm(places: &Places, pieces: &Pieces, idle: u32) -> Result<Visit> {
                 Ok(socket) => start_keeper(pieces, &home, idle, socket, lock)?,
                 Err(error) => {
                     home.remove();
-                    let place = places.nest.display();
-                    eprintln!(
-                        "nest: no sockets in {place} ({error}): this command gets its own nest"
-                    );
-                    return own(pieces);
+                    return own_instead(error);
                 }
             }
         }
         sleep(Duration::from_millis(20));
         waited.count();
         if waited.seconds >= SETTLES_WITHIN {
-            bail!(
-                "the nest in {} neither answers nor ends\n  who holds it: fuser -v {0}/lock",
-                home.path().display()
-            );
+            let (place, who) = (home.path().display(), home.who_holds_it());
+            bail!("the nest in {place} neither answers nor ends\n{who}");
         }
     }
 }
@@ -201,7 +198,7 @@ pub fn own(pieces: &Pieces) -> Result<Visit> {
     command.stdin(Stdio::from(OwnedFd::from(theirs)));
     let keeper = i32::try_from(spawn(command)?).map(Pid::from_raw).ok();
     let mut visit = Visit::new(ours, keeper)?;
-    match visit.greeting()? {
+    match visit.greeting() {
         Greeting::Welcome => visit.until_up(),
         Greeting::Ending => Err(keeper_died()),
         Greeting::Silence => {
@@ -271,7 +268,7 @@ fn start_keeper(
         .arg("--home")
         .arg(home.path())
         .args(["--idle", &idle.to_string()])
-        .arg("--watch")
+        .arg("--checkout")
         .arg(Places::workspace())
         .stdin(Stdio::from(listener))
         // It has nothing to say there: so the lock is passed on, to be held as long as it lives.

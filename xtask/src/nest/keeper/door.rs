@@ -1,5 +1,6 @@
 //! How callers come to a keeper.
 
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -16,8 +17,8 @@ pub enum Door {
     /// By a socket in a home, until it is closed.
     Open {
         home: Home,
-        /// Which directory that was in the beginning.
-        identity: Option<(u64, u64)>,
+        /// Held by us and by QEMU: free again when both are gone.
+        lock: File,
         listener: Option<UnixListener>,
         idle: u32,
     },
@@ -26,12 +27,19 @@ pub enum Door {
 }
 
 impl Door {
-    pub fn open(home: PathBuf, listener: OwnedFd, idle: u32) -> Result<Self> {
-        let home = Home::at(home);
+    pub fn open(home: PathBuf, lock: OwnedFd, listener: OwnedFd, idle: u32) -> Result<Self> {
         // Whoever connects learns by this which process we are.
         listen(&listener, Backlog::MAXCONN).context("cannot listen")?;
-        let listener = UnixListener::from(listener);
-        Ok(Self::Open { identity: home.identity(), home, listener: Some(listener), idle })
+        let listener = Some(UnixListener::from(listener));
+        Ok(Self::Open { home: Home::at(home), lock: lock.into(), listener, idle })
+    }
+
+    /// What the machine has to hold on to.
+    pub fn lock(&self) -> Option<&File> {
+        match self {
+            Self::Open { lock, .. } => Some(lock),
+            Self::Closed => None,
+        }
     }
 
     pub fn listener(&self) -> Option<&UnixListener> {
@@ -72,7 +80,7 @@ impl Door {
 
     /// Whether nobody can find it any more.
     pub fn is_lost(&self) -> bool {
-        matches!(self, Self::Open { home, identity, .. } if home.identity() != *identity)
+        matches!(self, Self::Open { home, lock, .. } if !home.is_lock(lock))
     }
 
     /// From here on nobody comes in, and those who wait outside are sent away: they find another nest.
