@@ -22,6 +22,7 @@ mod test;
 mod verdict;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -89,6 +90,9 @@ enum Command {
     /// Run a program where KVM is complete: here, or else in the nest (cargo's runner calls this)
     #[command(hide = true)]
     Run {
+        /// Another program that it will start, again and again
+        #[arg(long)]
+        keep: Vec<PathBuf>,
         program: OsString,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
@@ -123,6 +127,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Linux { pieces } => linux::run(&pieces),
         Command::Nest { what } => nest::run_command(what),
         Command::Patched => patched::run(),
-        Command::Run { program, arguments } => runner::run(&program, &arguments),
+        Command::Run { keep, program, arguments } => {
+            runner::run_keeping(&keep, &program, &arguments)
+        }
     }
 }

@@ -23,7 +23,7 @@ mod visit;
 mod words;
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
@@ -69,8 +69,14 @@ impl MachineFailed {
     }
 }
 
-/// Runs a program in the nest, with this process's streams, and ends as it does.
-pub fn run(program: &OsStr, arguments: &[OsString], why: &str) -> Result<ExitCode> {
+/// Runs a program in the nest, with this process's streams, and ends as it does. If it is a nest that
+/// stays, it keeps in memory what is named in `keep`, beside the program itself.
+pub fn run(
+    program: &OsStr,
+    arguments: &[OsString],
+    keep: &[PathBuf],
+    why: &str,
+) -> Result<ExitCode> {
     let idle = match idle_seconds(std::env::var_os(IDLE_VARIABLE)) {
         Ok(idle) => idle,
         Err(wrong) => {
@@ -96,7 +102,7 @@ pub fn run(program: &OsStr, arguments: &[OsString], why: &str) -> Result<ExitCod
     let run_once = || {
         let visit = if stays { visit::warm(&places, &pieces, idle)? } else { visit::own(&pieces)? };
         places.mark_used();
-        session::run(visit, program, arguments, stays)
+        session::run(visit, caller::command(program, arguments, stays.then_some(keep))?)
     };
     match run_once() {
         Err(error) => match error.downcast_ref::<MachineFailed>() {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nest_agent::Command;
@@ -28,8 +28,12 @@ const LIMITS: &[Resource] = &[
     Resource::RLIMIT_STACK,
 ];
 
-/// The command as it would run here, with files that the nest keeps in memory if it is one that stays.
-pub fn command(program: &OsStr, arguments: &[OsString], stays: bool) -> Result<Command> {
+/// The command as it would run here. A nest that stays keeps its program in memory, and these others.
+pub fn command(
+    program: &OsStr,
+    arguments: &[OsString],
+    keep: Option<&[PathBuf]>,
+) -> Result<Command> {
     let path = absolute(program)?;
     let status =
         fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
@@ -72,7 +76,7 @@ pub fn command(program: &OsStr, arguments: &[OsString], stays: bool) -> Result<C
         on_terminal,
         terminal,
         one_output: !on_terminal[1] && !on_terminal[2] && is_same(stdout.as_fd(), stderr.as_fd()),
-        keep: if stays { kept::files(Path::new(&path)) } else { Vec::new() },
+        keep: keep.map_or_else(Vec::new, |others| kept::files(Path::new(&path), others)),
     })
 }
 

@@ -58,7 +58,7 @@ fn shell(mut command: Vec<OsString>) -> Result<ExitCode> {
         let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
         command.push(shell.unwrap_or_else(|| "/bin/sh".into()));
     }
-    super::run(&command[0], &command[1..], "you asked for it")
+    super::run(&command[0], &command[1..], &[], "you asked for it")
 }
 
 fn status() -> Result<ExitCode> {

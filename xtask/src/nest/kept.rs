@@ -5,7 +5,7 @@ use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nest_agent::Kept;
 use serde_bytes::ByteBuf;
@@ -13,10 +13,12 @@ use serde_bytes::ByteBuf;
 /// A longer file would push out all others.
 const LONGEST: u64 = 128 << 20;
 
-/// The program, and the libraries that we ourselves run with: those of every Rust program here.
-pub fn files(program: &Path) -> Vec<Kept> {
+/// The program, others that it starts, and the libraries that we ourselves run with: those of every Rust
+/// program here.
+pub fn files(program: &Path, others: &[PathBuf]) -> Vec<Kept> {
     let maps = fs::read("/proc/self/maps").unwrap_or_default();
-    std::iter::once(program).chain(libraries(&maps)).filter_map(kept).collect()
+    let programs = std::iter::once(program).chain(others.iter().map(PathBuf::as_path));
+    programs.chain(libraries(&maps)).filter_map(kept).collect()
 }
 
 /// What tells a file from what it was before, or from another in its place.
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn our_own_libraries_are_found() {
-        let files = files(Path::new("/no/such/program"));
+        let files = files(Path::new("/no/such/program"), &[]);
         assert!(files.iter().any(|file| file.path.windows(5).any(|part| part == b"libc.")));
     }
 }

@@ -5,9 +5,10 @@
 mod output;
 mod signals;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result};
@@ -23,16 +24,16 @@ use super::silence::Silence;
 use super::terminal::{self, RawMode};
 use super::visit::{self, Visit};
 use super::words::{Answer, Ask, SESSION};
-use super::{KEEPER_HANGS_AFTER, MachineFailed, When, caller};
+use super::{KEEPER_HANGS_AFTER, MachineFailed, When};
 use crate::status;
 use output::Output;
 
 /// How long the keeper may be silent, in seconds, before we ask whether it lives.
 const PING_AFTER: u32 = 5;
 
-/// Runs a program in a nest, which may be one that stays, and ends as it does.
-pub fn run(visit: Visit, program: &OsStr, arguments: &[OsString], stays: bool) -> Result<ExitCode> {
-    let command = caller::command(program, arguments, stays)?;
+/// Runs a command in a nest, and ends as it does.
+pub fn run(visit: Visit, command: Command) -> Result<ExitCode> {
+    let name = OsString::from_vec(command.arguments[0].to_vec());
     let ignored = command.ignored_signals.clone();
     let mut session = Session::new(visit, &ignored, &command)?;
     session.raw_mode.turn_on();
@@ -47,7 +48,7 @@ pub fn run(visit: Visit, program: &OsStr, arguments: &[OsString], stays: bool) -
             Step::ChangeDirectory => "cannot enter the working directory",
             Step::Execute => "cannot execute it",
         };
-        eprintln!("error: {} in the nest: {what}: {}", program.display(), errno.desc());
+        eprintln!("error: {} in the nest: {what}: {}", name.display(), errno.desc());
         // As a shell has it: not found, or found and of no use.
         return Ok(ExitCode::from(if errno == Errno::ENOENT { 127 } else { 126 }));
     }
