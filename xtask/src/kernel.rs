@@ -94,7 +94,10 @@ impl Kernel {
 
     /// The same, and if it was not, it is now. The caller holds the lock.
     pub fn find_or_fetch(places: &Places, flavour: Flavour) -> Result<Self> {
-        Self::find(places, flavour).map_or_else(|| Self::fetch(places, flavour), Ok)
+        // The modules may be this machine's own, which a new kernel has replaced.
+        let is_whole = |kernel: &Self| !flavour.has_modules() || kernel.modules.exists();
+        let found = Self::find(places, flavour).filter(is_whole);
+        found.map_or_else(|| Self::fetch(places, flavour), Ok)
     }
 
     fn fetch(places: &Places, flavour: Flavour) -> Result<Self> {

@@ -237,6 +237,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_step_leaves_a_nest_behind() {
+        for step in STEPS {
+            let command = step.command();
+            let idle = command.get_envs().find(|(name, _)| *name == "MINI_KVM_NEST_IDLE");
+            assert_eq!(idle, Some(("MINI_KVM_NEST_IDLE".as_ref(), Some("0".as_ref()))));
+        }
+    }
+
+    #[test]
     fn result_lines_are_summed_and_others_passed_over() {
         let mut counts = Counts::default();
         for line in [

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -49,15 +48,8 @@ fn down_ends_it_and_what_runs_there() {
         (status.as_str(), code),
         ("nest: there is none; the next program that needs it starts it\n", 1)
     );
-    assert_eq!(homes(nest.target()), Vec::<String>::new());
+    assert_eq!(nest.homes(), Vec::<String>::new());
     nest.says("true");
-}
-
-/// What is left of nests in a target directory.
-fn homes(target: &Path) -> Vec<String> {
-    let entries = fs::read_dir(target.join("nest")).unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.starts_with("warm")).collect()
 }
 
 #[test]
@@ -74,7 +66,7 @@ fn it_ends_when_nobody_used_it_for_so_long() {
     let since = Instant::now();
     await_end(&processes, Duration::from_secs(20));
     assert!(since.elapsed() > Duration::from_secs(1), "{:?}", since.elapsed());
-    assert_eq!(homes(nest.target()), Vec::<String>::new());
+    assert_eq!(nest.homes(), Vec::<String>::new());
 }
 
 #[test]

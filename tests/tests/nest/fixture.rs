@@ -128,6 +128,13 @@ impl Nest {
         })
     }
 
+    /// What is left of nests in its target directory.
+    pub fn homes(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.target().join("nest")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("warm")).collect()
+    }
+
     /// Its target directory.
     pub fn target(&self) -> &Path {
         self.target.path()

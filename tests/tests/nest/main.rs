@@ -7,6 +7,7 @@ mod fixture;
 
 mod ends;
 mod failures;
+mod places;
 mod session;
 mod terminal;
 mod warm;

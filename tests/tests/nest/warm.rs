@@ -176,17 +176,20 @@ fn a_program_that_was_built_anew_is_run_anew_even_while_the_old_one_runs() {
 }
 
 #[test]
-fn the_nests_of_two_checkouts_do_not_know_each_other() {
-    // The one in a path that is hard to get right.
-    let nests = [Nest::new(), Nest::at(Path::new(&format!("with a space/{}", "deep/".repeat(30))))];
-    let boots = [nests[0].boot(), nests[1].boot()];
-    assert_ne!(boots[0], boots[1]);
-    let processes = nests[0].processes();
-    let down = nests[0].command(&["down"]).output().unwrap();
-    assert_eq!(text(&down.stdout), "nest: ended\n");
-    await_end(&processes, Duration::ZERO);
-    assert_eq!(nests[0].status().1, 1);
-    assert_eq!(nests[1].boot(), boots[1]);
+fn programs_that_another_starts_can_be_kept_too() {
+    let nest = Nest::shared();
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("a program");
+    let path = program.to_str().unwrap();
+    let says = |keep: &[&str]| {
+        let script = ["/bin/sh", "-c", "\"$0\"; grep -c 'a.040program' /proc/mounts", path];
+        text(&nest.run(&[keep, &script].concat()).output().unwrap().stdout).to_owned()
+    };
+    for word in ["old", "new"] {
+        compile(&program, word);
+        assert_eq!(says(&["--keep", path]), format!("{word}\n1\n"));
+        assert_eq!(says(&[]), format!("{word}\n0\n"));
+    }
 }
 
 #[test]

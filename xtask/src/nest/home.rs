@@ -47,7 +47,7 @@ impl Home {
             |name: &Path| name.as_os_str().as_encoded_bytes().starts_with(prefix.as_bytes());
         Ok(entries
             .flatten()
-            .filter(|entry| is_one(Path::new(&entry.file_name())))
+            .filter(|entry| is_one(Path::new(&entry.file_name())) && entry.path().is_dir())
             .map(|entry| Self { path: entry.path() })
             .collect())
     }
