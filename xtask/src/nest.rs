@@ -23,12 +23,13 @@ mod visit;
 mod words;
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use thiserror::Error;
 
+pub use caller::Wishes;
 pub use commands::{AFTER_HELP, What, run as run_command};
 
 use crate::places::Places;
@@ -69,12 +70,11 @@ impl MachineFailed {
     }
 }
 
-/// Runs a program in the nest, with this process's streams, and ends as it does. If it is a nest that
-/// stays, it keeps in memory what is named in `keep`, beside the program itself.
+/// Runs a program in the nest, with this process's streams, and ends as it does.
 pub fn run(
     program: &OsStr,
     arguments: &[OsString],
-    keep: &[PathBuf],
+    wishes: Wishes<'_>,
     why: &str,
 ) -> Result<ExitCode> {
     let idle = match idle_seconds(std::env::var_os(IDLE_VARIABLE)) {
@@ -102,7 +102,7 @@ pub fn run(
     let run_once = || {
         let visit = if stays { visit::warm(&places, &pieces, idle)? } else { visit::own(&pieces)? };
         places.mark_used();
-        session::run(visit, caller::command(program, arguments, stays.then_some(keep))?)
+        session::run(visit, caller::command(program, arguments, wishes, stays)?)
     };
     match run_once() {
         Err(error) => match error.downcast_ref::<MachineFailed>() {

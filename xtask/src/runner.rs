@@ -7,8 +7,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Error, Result};
 
+use crate::nest::{self, Wishes};
+use crate::status;
 use crate::verdict::{self, Verdict};
-use crate::{nest, status};
 
 /// Runs a program where KVM is complete, and ends as it does.
 pub fn run(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
@@ -63,7 +64,7 @@ fn run_in_nest(
         );
         return Ok(ExitCode::from(status::USAGE));
     }
-    nest::run(program, arguments, keep, why)
+    nest::run(program, arguments, Wishes { keep, root: false }, why)
 }
 
 /// Becomes the program. Returns only if that fails.

@@ -56,6 +56,14 @@ fn without_root_a_nest_stays_as_well() {
     });
     assert_eq!(nest.target().join("file").metadata().unwrap().uid(), user);
     assert_eq!(boots[0], boots[1]);
+    // In there, one may be root all the same; outside that makes no difference.
+    let script = format!(
+        "id -u; ls /sys/kernel/debug/kvm | grep -x exits; echo x >'{}/by root'",
+        nest.target().display()
+    );
+    let output = run(&mut nest.command(&["shell", "--root", "/bin/sh", "-c", &script]));
+    assert_output(&output, "0\nexits\n", "", 0);
+    assert_eq!(nest.target().join("by root").metadata().unwrap().uid(), user);
     let down = run(&mut nest.command(&["down"]));
     assert_output(&down, "nest: ended\n", "", 0);
 }

@@ -28,11 +28,21 @@ const LIMITS: &[Resource] = &[
     Resource::RLIMIT_STACK,
 ];
 
-/// The command as it would run here. A nest that stays keeps its program in memory, and these others.
+/// What may be wanted of a nest beside running a program as it would run here.
+#[derive(Clone, Copy, Default)]
+pub struct Wishes<'a> {
+    /// Other programs that it will start: a nest that stays keeps them in memory, too.
+    pub keep: &'a [PathBuf],
+    /// To be root in there, whoever we are here.
+    pub root: bool,
+}
+
+/// The command, for a nest that stays, or for one of its own.
 pub fn command(
     program: &OsStr,
     arguments: &[OsString],
-    keep: Option<&[PathBuf]>,
+    wishes: Wishes<'_>,
+    stays: bool,
 ) -> Result<Command> {
     let path = absolute(program)?;
     let status =
@@ -61,8 +71,8 @@ pub fn command(
         directory: bytes(
             std::env::current_dir().context("there is no working directory")?.as_os_str(),
         ),
-        user: geteuid().as_raw(),
-        group: getegid().as_raw(),
+        user: if wishes.root { 0 } else { geteuid().as_raw() },
+        group: if wishes.root { 0 } else { getegid().as_raw() },
         groups: getgroups()?.iter().map(|group| group.as_raw()).collect(),
         umask: umask(&status).unwrap_or(0o022),
         limits: LIMITS
@@ -76,7 +86,7 @@ pub fn command(
         on_terminal,
         terminal,
         one_output: !on_terminal[1] && !on_terminal[2] && is_same(stdout.as_fd(), stderr.as_fd()),
-        keep: keep.map_or_else(Vec::new, |others| kept::files(Path::new(&path), others)),
+        keep: if stays { kept::files(Path::new(&path), wishes.keep) } else { Vec::new() },
     })
 }
 

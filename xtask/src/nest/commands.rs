@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
+use super::Wishes;
 use super::home::{self, Home};
 use super::keeper;
 use super::silence::Silence;
@@ -36,6 +37,9 @@ pub enum What {
     Down,
     /// Start a shell in it, or another program
     Shell {
+        /// As root in there, to look at KVM's counters and traces; your files know you as yourself
+        #[arg(long)]
+        root: bool,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
@@ -48,17 +52,17 @@ pub fn run(what: What) -> Result<ExitCode> {
     match what {
         What::Status => status(),
         What::Down => down(),
-        What::Shell { command } => shell(command),
+        What::Shell { root, command } => shell(command, root),
         What::Keep(options) => keeper::run(options),
     }
 }
 
-fn shell(mut command: Vec<OsString>) -> Result<ExitCode> {
+fn shell(mut command: Vec<OsString>, root: bool) -> Result<ExitCode> {
     if command.is_empty() {
         let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
         command.push(shell.unwrap_or_else(|| "/bin/sh".into()));
     }
-    super::run(&command[0], &command[1..], &[], "you asked for it")
+    super::run(&command[0], &command[1..], Wishes { keep: &[], root }, "you asked for it")
 }
 
 fn status() -> Result<ExitCode> {
