@@ -12,7 +12,8 @@ use crate::chapters::{Checkout, Package, Tree, read_tree};
 
 /// An answer to a lab.
 pub struct Answer {
-    /// What its outcome is called. No two that are built together have the same name.
+    /// What its outcome is called, and the program of one that is built beside the workspace: no
+    /// other answer, and no member of the workspace, has the same name.
     pub name: String,
     /// The package's name of the chapter.
     pub chapter: String,
@@ -102,6 +103,8 @@ impl Answer {
         let mut answer = Self::member(checkout, package.clone());
         if !lab.folders.is_empty() {
             let tree = solution_tree(checkout, &package, true)?;
+            // The member's program, which has other guests, goes to the same target directory.
+            answer.name += "-patched";
             answer.files = Files::Elsewhere { tree, home: package.folder(), manifest: None };
         }
         Ok(answer)
@@ -262,6 +265,7 @@ mod tests {
         let patch = "--- a/os-1k/main.c\n+++ b/os-1k/main.c\n@@ -1 +1 @@\n-our OS\n+solved\n";
         fs::write(checkout.root.join("solutions/ch01-a/os-1k.patch"), patch).unwrap();
         let answer = Answer::solution(&checkout, &lab(&["os-1k"])).unwrap();
+        assert_eq!(answer.name, "ch01-a-solution-patched");
         assert_eq!(tree(&answer)[Path::new("os-1k/main.c")], b"solved\n");
 
         let wrong = Patch::parse(&patch.replace("our OS", "solved").replace("+solved", "+wrong"));

@@ -93,7 +93,10 @@ impl<'a> Run<'a> {
     fn line(&self) -> String {
         let mut line = String::from("$ ");
         if !self.input.is_empty() {
-            line += &format!("printf '{}' | ", self.input.escape_ascii());
+            let input = self.input.escape_ascii().to_string();
+            // Neither `%` nor `'` stands for itself in there.
+            let format = input.replace('%', "%%").replace(r"\'", r"\047");
+            line += &format!("printf '{format}' | ");
         }
         line += &shown(&self.job.command, &self.arguments);
         if let Some(fault) = &self.fault {
