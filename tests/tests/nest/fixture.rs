@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -18,12 +18,23 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The `xtask` of this workspace, built now if need be.
 pub static XTASK: LazyLock<PathBuf> = LazyLock::new(|| {
+    take_signals();
     let xtask = tests::xtask();
     // The first use installs and fetches, and says so; what is tested comes after.
     let first = run(&xtask, &["true"]).env("MINI_KVM_NEST_IDLE", "0").output().unwrap();
     assert!(first.status.success(), "{first:?}");
     xtask
 });
+
+/// What is started behind a shell's `&`, or by `nohup`, ignores some signals, and so does all that it
+/// starts: in the nest, too. Here they are sent to see what they do.
+#[expect(unsafe_code, reason = "other handlers than the default ones could do harm")]
+fn take_signals() {
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        // SAFETY: the default is no code of ours.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.unwrap();
+    }
+}
 
 /// A program in the nest that this `xtask` finds.
 pub fn run(xtask: &Path, words: &[&str]) -> Command {
