@@ -73,7 +73,7 @@ fn where_none_can_stay_each_command_has_its_own() {
     let nest = Nest::new();
     nest.says("true");
     let home = nest.homes().pop().unwrap();
-    assert!(nest.command(&["down"]).status().unwrap().success());
+    assert!(nest.command(&["down"]).output().unwrap().status.success());
     let home = nest.target().join("nest").join(home);
     fs::write(&home, "").unwrap();
     let output = nest.script("echo done").output().unwrap();
