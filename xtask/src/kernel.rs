@@ -1,5 +1,6 @@
 //! A distribution's kernel, unpacked under the target directory and never installed.
 
+mod this_machine;
 mod vmlinux;
 
 use std::fs;
@@ -10,6 +11,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::places::Places;
 use crate::programs;
+
+pub use this_machine::image as image_of_this_machine;
 
 /// Which kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +97,13 @@ impl Kernel {
 
     /// The same, and if it was not, it is now. The caller holds the lock.
     pub fn find_or_fetch(places: &Places, flavour: Flavour) -> Result<Self> {
-        Self::find(places, flavour).map_or_else(|| Self::fetch(places, flavour), Ok)
+        let found = Self::find(places, flavour).filter(|kernel| kernel.is_whole(flavour));
+        found.map_or_else(|| Self::fetch(places, flavour), Ok)
+    }
+
+    /// The modules may be this machine's own, and gone since it has a new kernel.
+    fn is_whole(&self, flavour: Flavour) -> bool {
+        !flavour.has_modules() || self.modules.exists()
     }
 
     fn fetch(places: &Places, flavour: Flavour) -> Result<Self> {
@@ -131,7 +140,7 @@ fn fill(directory: &Path, place: &Path, flavour: Flavour) -> Result<()> {
     let source = if programs::find("apt-get").is_some() {
         from_packages(directory, place, flavour)?
     } else {
-        from_this_machine(flavour)?
+        this_machine::source(flavour)?
     };
     let bzimage = directory.join("vmlinuz");
     fs::copy(&source.image, &bzimage)
@@ -279,44 +288,6 @@ fn unpack(package: &Path, directory: &Path, flavour: Flavour) -> Result<()> {
     Ok(())
 }
 
-/// Where no package manager hands out a package without installing it: this machine's own kernel.
-fn from_this_machine(flavour: Flavour) -> Result<Source> {
-    let release = this_release()?;
-    let modules = Path::new("/lib/modules").join(&release);
-    let Some(image) = image_of_this_machine() else {
-        let [first, second] = images_of(&release);
-        bail!(
-            "there is no apt-get to fetch a kernel with, and this machine's own cannot be read\n  \
-             looked for {} or {}",
-            first.display(),
-            second.display(),
-        );
-    };
-    if !flavour.has_modules() {
-        return Ok(Source { release, image, modules: None });
-    }
-    if !modules.join("kernel").is_dir() {
-        bail!("the nest needs the kernel's modules, which are not in {}", modules.display());
-    }
-    Ok(Source { release, image, modules: Some(modules) })
-}
-
-/// The image that this machine runs, where it can be read.
-pub fn image_of_this_machine() -> Option<PathBuf> {
-    images_of(&this_release().ok()?).into_iter().find(|image| fs::File::open(image).is_ok())
-}
-
-fn this_release() -> Result<String> {
-    let path = "/proc/sys/kernel/osrelease";
-    let release = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
-    Ok(release.trim().to_owned())
-}
-
-fn images_of(release: &str) -> [PathBuf; 2] {
-    [format!("/lib/modules/{release}/vmlinuz"), format!("/boot/vmlinuz-{release}")]
-        .map(PathBuf::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,6 +300,18 @@ mod tests {
                       Depends: linux-image-6.8.0-60-generic\n  Depends: linux-modules-extra-6.8\n";
         assert_eq!(image_package(ubuntu).as_deref(), Some("linux-image-6.8.0-60-generic"));
         assert_eq!(image_package("x\n  Depends: linux-image-generic\n"), None);
+    }
+
+    #[test]
+    fn a_kernel_whose_modules_are_gone_is_fetched_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = Places::make(directory.path()).unwrap();
+        let kernel = Flavour::Full.directory(&places);
+        fs::create_dir_all(&kernel).unwrap();
+        fs::write(kernel.join("release"), "6.1").unwrap();
+        assert!(!Kernel::find(&places, Flavour::Full).unwrap().is_whole(Flavour::Full));
+        fs::create_dir(kernel.join("modules")).unwrap();
+        assert!(Kernel::find(&places, Flavour::Full).unwrap().is_whole(Flavour::Full));
     }
 
     #[test]

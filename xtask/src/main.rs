@@ -24,6 +24,7 @@ mod test;
 mod verdict;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -85,12 +86,21 @@ enum Command {
         #[arg(value_name = "WHAT", default_values = linux::DEFAULT)]
         pieces: Vec<linux::Piece>,
     },
+    /// Look after the emulated machine in which programs run where KVM is not complete
+    #[command(after_help = nest::AFTER_HELP)]
+    Nest {
+        #[command(subcommand)]
+        what: nest::What,
+    },
     /// Build the broken chapters of tests/patches (cargo's runner calls this)
     #[command(hide = true)]
     Patched,
     /// Run a program where KVM is complete: here, or else in the nest (cargo's runner calls this)
     #[command(hide = true)]
     Run {
+        /// Another program that it will start, again and again
+        #[arg(long)]
+        keep: Vec<PathBuf>,
         program: OsString,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
@@ -125,7 +135,10 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench { what } => bench::run(what),
         Command::Chaos(options) => chaos::run(&options),
         Command::Linux { pieces } => linux::run(&pieces),
+        Command::Nest { what } => nest::run_command(what),
         Command::Patched => patched::run(),
-        Command::Run { program, arguments } => runner::run(&program, &arguments),
+        Command::Run { keep, program, arguments } => {
+            runner::run_keeping(&keep, &program, &arguments)
+        }
     }
 }

@@ -2,29 +2,36 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Error, Result};
 
+use crate::nest::{self, Wishes};
+use crate::status;
 use crate::verdict::{self, Verdict};
-use crate::{nest, status};
 
 /// Runs a program where KVM is complete, and ends as it does.
 pub fn run(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
+    run_keeping(&[], program, arguments)
+}
+
+/// The same. A nest that stays keeps these other programs in memory, which this one will start.
+pub fn run_keeping(keep: &[PathBuf], program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
+    let run_in_nest = |why: &str| run_in_nest(program, arguments, keep, why);
     let choice = std::env::var_os("MINI_KVM").unwrap_or_default();
     match choice.as_encoded_bytes() {
         b"native" => Err(run_here(program, arguments)),
-        b"nest" => run_in_nest(program, arguments, "MINI_KVM=nest"),
+        b"nest" => run_in_nest("MINI_KVM=nest"),
         b"" => match verdict::of_this_machine()? {
             Verdict::Complete => Err(run_here(program, arguments)),
             Verdict::Incomplete(reasons) => {
-                let why = format!("this machine's KVM lacks {}", reasons.join(", "));
-                run_in_nest(program, arguments, &why)
+                run_in_nest(&format!("this machine's KVM lacks {}", reasons.join(", ")))
             }
             Verdict::None(reason) => {
                 // The doctor has more to say; here one line is enough.
                 let reason = reason.lines().next().unwrap_or_default();
-                run_in_nest(program, arguments, &format!("this machine has no KVM ({reason})"))
+                run_in_nest(&format!("this machine has no KVM ({reason})"))
             }
         },
         _ => {
@@ -38,7 +45,12 @@ pub fn run(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
     }
 }
 
-fn run_in_nest(program: &OsStr, arguments: &[OsString], why: &str) -> Result<ExitCode> {
+fn run_in_nest(
+    program: &OsStr,
+    arguments: &[OsString],
+    keep: &[PathBuf],
+    why: &str,
+) -> Result<ExitCode> {
     // What `<(…)` of a shell stands for is open here, and cannot be opened in there.
     let open_file = arguments.iter().find(|argument| {
         let bytes = argument.as_encoded_bytes();
@@ -52,7 +64,7 @@ fn run_in_nest(program: &OsStr, arguments: &[OsString], why: &str) -> Result<Exi
         );
         return Ok(ExitCode::from(status::USAGE));
     }
-    nest::run(program, arguments, why)
+    nest::run(program, arguments, Wishes { keep, root: false }, why)
 }
 
 /// Becomes the program. Returns only if that fails.

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use anyhow::{Context, Result};
 
 use crate::cargo::cargo;
-use crate::status;
+use crate::{nest, status};
 
 /// One command of the test, as one would type it.
 struct Step {
@@ -152,8 +152,8 @@ impl Step {
 
     fn command(&self) -> Command {
         let mut command = cargo();
-        // No test may wait for a key.
-        command.args(self.arguments).stdin(Stdio::null());
+        // No test may wait for a key, and none may leave a nest behind.
+        command.args(self.arguments).stdin(Stdio::null()).env(nest::IDLE_VARIABLE, "0");
         command
     }
 }
@@ -241,6 +241,15 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_step_leaves_a_nest_behind() {
+        for step in STEPS {
+            let command = step.command();
+            let idle = command.get_envs().find(|(name, _)| *name == "MINI_KVM_NEST_IDLE");
+            assert_eq!(idle, Some(("MINI_KVM_NEST_IDLE".as_ref(), Some("0".as_ref()))));
+        }
+    }
 
     #[test]
     fn result_lines_are_summed_and_others_passed_over() {

@@ -23,7 +23,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Pid, Uid, fchown, fork, pipe2, setpgid, setsid};
 use serde::{Deserialize, Serialize};
 
-use crate::machine::c_string;
+use crate::group::Group;
+use crate::machine::{self, c_string};
+use crate::root::{self, Root};
 
 /// What the shepherd reports.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -35,11 +37,22 @@ pub enum Event {
     Stopped(i32),
     Exited(i32),
     Killed(i32),
+    /// All that it wrote is on the outside.
+    WrittenBack,
+}
+
+/// Where a command runs.
+pub struct Place {
+    /// Its processes.
+    pub group: Group,
+    /// Its files.
+    pub root: Option<Root>,
 }
 
 /// The agent's ends of a command.
 pub struct Started {
-    /// Where [`Event`]s come from. Closing it lets the shepherd go.
+    /// Where [`Event`]s come from. After the command's end, a byte has its files written back; closing
+    /// it lets the shepherd go.
     pub events: UnixStream,
     /// Where standard input goes, if it is not the terminal.
     pub input: Option<OwnedFd>,
@@ -48,7 +61,7 @@ pub struct Started {
 }
 
 /// Starts `command`. What goes wrong after the fork is reported as an event.
-pub fn start(command: &Command) -> Result<Started, Errno> {
+pub fn start(command: &Command, place: &Place) -> Result<Started, Errno> {
     let owner = (Uid::from_raw(command.user), Gid::from_raw(command.group));
     let mut outputs = Vec::new();
 
@@ -63,10 +76,15 @@ pub fn start(command: &Command) -> Result<Started, Errno> {
     };
     // One end of a pipe for us, without blocking; the other for the command.
     let mut input = None;
-    let mut standard = Vec::new();
+    let mut standard: Vec<OwnedFd> = Vec::new();
     for (number, stream) in [None, Some(Stream::Stdout), Some(Stream::Stderr)].iter().enumerate() {
         let theirs = match &slave {
             Some(slave) if command.on_terminal[number] => slave.try_clone().map_err(errno)?,
+            _ if command.one_output && *stream == Some(Stream::Stderr) => standard
+                .last()
+                .map(OwnedFd::try_clone)
+                .expect("stdout came before")
+                .map_err(errno)?,
             _ => {
                 let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
                 let (ours, theirs) = if stream.is_none() { (write, read) } else { (read, write) };
@@ -89,11 +107,12 @@ pub fn start(command: &Command) -> Result<Started, Errno> {
     // SAFETY: this process has one thread, so the child's memory is in a consistent state.
     match unsafe { fork() }? {
         ForkResult::Parent { .. } => Ok(Started { events, input, outputs }),
-        ForkResult::Child => shepherd(command, standard, slave, theirs),
+        ForkResult::Child => shepherd(command, place, standard, slave, theirs),
     }
 }
 
-fn errno(error: std::io::Error) -> Errno {
+/// The number of an error that the kernel gave.
+pub fn errno(error: std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
@@ -149,6 +168,7 @@ pub fn set_size(master: &OwnedFd, size: nest_agent::WindowSize) -> Result<(), Er
 /// The shepherd's whole life.
 fn shepherd(
     command: &Command,
+    place: &Place,
     standard: [OwnedFd; 3],
     slave: Option<OwnedFd>,
     mut events: UnixStream,
@@ -159,6 +179,8 @@ fn shepherd(
     keep.extend([0, 1, 2, events.as_raw_fd()]);
     close_all_but(keep);
 
+    machine::be_an_ordinary_process();
+    root::enter(place.root, command);
     // The terminal's end goes to the leader of its session as SIGHUP, and may come before the
     // command's end does: we stay, to report that.
     set_action(Signal::SIGHUP as i32, SigHandler::SigIgn);
@@ -171,7 +193,9 @@ fn shepherd(
         // SAFETY: this process has one thread, as the agent had.
         match unsafe { fork() }? {
             ForkResult::Parent { child } => Ok(child),
-            ForkResult::Child => become_command(command, &standard, slave.as_ref(), &mut events),
+            ForkResult::Child => {
+                become_command(command, &place.group, &standard, slave.as_ref(), &mut events)
+            }
         }
     };
     let started = start();
@@ -203,18 +227,23 @@ fn shepherd(
     }
     // When the leader of a session goes, the kernel hangs up on the group in the foreground: what
     // the command may have left running keeps its terminal until the agent is done with it.
-    let _ = nix::unistd::read(&events, &mut [0]);
+    if nix::unistd::read(&events, &mut [0]) == Ok(1) {
+        // Here and not in the agent, which would answer nobody while it waits.
+        machine::write_back();
+        let _ = events.write_all(&encode(&Event::WrittenBack));
+    }
     exit(0)
 }
 
 /// From the fork to the command itself.
 fn become_command(
     command: &Command,
+    group: &Group,
     standard: &[OwnedFd; 3],
     slave: Option<&OwnedFd>,
     events: &mut UnixStream,
 ) -> ! {
-    let (step, errno) = match prepare_and_execute(command, standard, slave) {
+    let (step, errno) = match prepare_and_execute(command, group, standard, slave) {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
@@ -224,10 +253,12 @@ fn become_command(
 
 fn prepare_and_execute(
     command: &Command,
+    group: &Group,
     standard: &[OwnedFd; 3],
     slave: Option<&OwnedFd>,
 ) -> Result<std::convert::Infallible, (Step, Errno)> {
     let at = |step| move |errno| (step, errno);
+    group.enter().map_err(|error| (Step::Prepare, self::errno(error)))?;
     let own = Pid::from_raw(0);
     setpgid(own, own).map_err(at(Step::Prepare))?;
     if let Some(slave) = slave {

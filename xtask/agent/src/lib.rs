@@ -6,12 +6,15 @@
 //! window, the sender keeps count of what is under way, and the receiver says what it has passed
 //! on ([`ToNest::OutputTaken`], [`FromNest::InputTaken`]).
 
-use serde::de::DeserializeOwned;
+mod wire;
+
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+pub use wire::{Frames, Garbage, encode};
+
 /// The two ends must be of one build; the agent says this number first.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The name of the virtio-serial port that they talk through.
 pub const PORT_NAME: &str = "mini-kvm.agent";
@@ -22,9 +25,6 @@ pub const WINDOW: usize = 256 << 10;
 /// Bytes of a stream in one message.
 pub const CHUNK: usize = 32 << 10;
 
-/// Longer than any message: an environment of several MiB still fits.
-const LONGEST_MESSAGE: usize = 16 << 20;
-
 /// The number of a command's session, chosen outside.
 pub type Session = u32;
 
@@ -32,8 +32,9 @@ pub type Session = u32;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields say it themselves")]
 pub enum ToNest {
-    /// Answer with [`FromNest::Pong`].
-    Ping,
+    /// Answer with [`FromNest::Pong`], and set the clock: it is so many nanoseconds after 1970. The
+    /// nest's own stands still while the machine around it is suspended.
+    Ping { now: u64 },
     /// Run this.
     Start { session: Session, command: Box<Command> },
     /// Bytes for its standard input.
@@ -48,6 +49,25 @@ pub enum ToNest {
     Signal { session: Session, signal: i32 },
     /// The terminal has a new size.
     Resize { session: Session, size: WindowSize },
+    /// The caller is gone: end the command, as when a terminal is closed.
+    HangUp { session: Session },
+}
+
+impl ToNest {
+    /// The session that this is about.
+    pub fn session_mut(&mut self) -> Option<&mut Session> {
+        match self {
+            Self::Ping { .. } => None,
+            Self::Start { session, .. }
+            | Self::Input { session, .. }
+            | Self::InputEnd { session }
+            | Self::OutputTaken { session, .. }
+            | Self::OutputClosed { session, .. }
+            | Self::Signal { session, .. }
+            | Self::Resize { session, .. }
+            | Self::HangUp { session } => Some(session),
+        }
+    }
 }
 
 /// What the inside says.
@@ -58,6 +78,8 @@ pub enum FromNest {
     Hello { version: u32 },
     /// The answer to [`ToNest::Ping`].
     Pong,
+    /// The command has a process: from now on it may have done something.
+    Started { session: Session },
     /// The command wrote this.
     Output { session: Session, stream: Stream, bytes: ByteBuf },
     /// The command's standard input took so many bytes: as many more may come.
@@ -68,8 +90,24 @@ pub enum FromNest {
     Stopped { session: Session, signal: i32 },
     /// The command could not be started: what failed, and its `errno`.
     NotStarted { session: Session, step: Step, errno: i32 },
-    /// The command is over, and all its output was sent.
+    /// The command is over, all its output was sent, and all that it wrote is on the outside.
     Ended { session: Session, end: End },
+}
+
+impl FromNest {
+    /// The session that this is about.
+    pub fn session_mut(&mut self) -> Option<&mut Session> {
+        match self {
+            Self::Hello { .. } | Self::Pong => None,
+            Self::Started { session }
+            | Self::Output { session, .. }
+            | Self::InputTaken { session, .. }
+            | Self::InputClosed { session }
+            | Self::Stopped { session, .. }
+            | Self::NotStarted { session, .. }
+            | Self::Ended { session, .. } => Some(session),
+        }
+    }
 }
 
 /// The outputs of a command.
@@ -79,7 +117,7 @@ pub enum Stream {
     Terminal,
     /// Standard output, where it is not a terminal.
     Stdout,
-    /// Standard error, where it is not a terminal.
+    /// Standard error, where it is neither a terminal nor the same as standard output.
     Stderr,
 }
 
@@ -132,6 +170,22 @@ pub struct Command {
     pub on_terminal: [bool; 3],
     /// The terminal, if any of them is.
     pub terminal: Option<Terminal>,
+    /// Whether standard error is the same pipe or file as standard output, as after `2>&1`: then what
+    /// is written to both stays in order.
+    pub one_output: bool,
+    /// Files to keep in memory between sessions, for they are slow to start from the outside.
+    pub keep: Vec<Kept>,
+}
+
+/// A file outside, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Where it is.
+    pub path: ByteBuf,
+    /// Changes whenever the file does. Letters, digits and `-`.
+    pub identity: String,
+    /// Its length.
+    pub length: u64,
 }
 
 /// A terminal outside, to be imitated inside.
@@ -152,75 +206,6 @@ pub struct WindowSize {
     pub rows: u16,
     pub columns: u16,
 }
-
-/// A message as it goes over the wire.
-///
-/// # Panics
-///
-/// Never for the messages above: they all can be serialized.
-#[must_use]
-pub fn encode(message: &impl Serialize) -> Vec<u8> {
-    let mut frame = postcard::to_extend(message, vec![0; 4])
-        .expect("plain data in a growing buffer always serializes");
-    let length = u32::try_from(frame.len() - 4).expect("a message is far shorter than 4 GiB");
-    frame[..4].copy_from_slice(&length.to_le_bytes());
-    frame
-}
-
-/// What arrived, cut into messages.
-#[derive(Default)]
-pub struct Frames {
-    bytes: Vec<u8>,
-    /// Where in `bytes` the next message begins.
-    next: usize,
-}
-
-impl Frames {
-    /// Appends what arrived.
-    pub fn push(&mut self, bytes: &[u8]) {
-        if self.next > CHUNK {
-            self.bytes.drain(..self.next);
-            self.next = 0;
-        }
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// The next whole message, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// When the other end does not speak this protocol.
-    pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Garbage> {
-        let Some((length, rest)) = self.bytes[self.next..].split_first_chunk::<4>() else {
-            return Ok(None);
-        };
-        let length = u32::from_le_bytes(*length) as usize;
-        if length > LONGEST_MESSAGE {
-            return Err(Garbage);
-        }
-        let Some(body) = rest.get(..length) else {
-            return Ok(None);
-        };
-        let (message, rest) = postcard::take_from_bytes(body).map_err(|_| Garbage)?;
-        if !rest.is_empty() {
-            return Err(Garbage);
-        }
-        self.next += 4 + length;
-        Ok(Some(message))
-    }
-}
-
-/// The bytes are no message of this protocol.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Garbage;
-
-impl std::fmt::Display for Garbage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("bytes that are no message between the nest and its outside")
-    }
-}
-
-impl std::error::Error for Garbage {}
 
 #[cfg(test)]
 mod tests {
@@ -244,13 +229,15 @@ mod tests {
                 flags: [1, 2, 3, 4],
                 control_characters: ByteBuf::from([3, 28]),
             }),
+            one_output: true,
+            keep: vec![Kept { path: ByteBuf::from("/bin/x"), identity: "1-2".into(), length: 3 }],
         }
     }
 
     fn to_nest() -> Vec<ToNest> {
         let session = 3;
         vec![
-            ToNest::Ping,
+            ToNest::Ping { now: u64::MAX },
             ToNest::Start { session, command: Box::new(command()) },
             ToNest::Input { session, bytes: ByteBuf::from(vec![0; CHUNK]) },
             ToNest::InputEnd { session },
@@ -258,6 +245,7 @@ mod tests {
             ToNest::OutputClosed { session, stream: Stream::Stderr },
             ToNest::Signal { session, signal: 2 },
             ToNest::Resize { session, size: WindowSize { rows: 1, columns: 2 } },
+            ToNest::HangUp { session },
         ]
     }
 
@@ -283,6 +271,7 @@ mod tests {
         for message in [
             FromNest::Hello { version: VERSION },
             FromNest::Pong,
+            FromNest::Started { session },
             FromNest::Output { session, stream: Stream::Terminal, bytes: ByteBuf::from("x") },
             FromNest::InputTaken { session, count: 1 },
             FromNest::InputClosed { session },
@@ -306,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_message_is_refused() {
-        for body in [&[0xff_u8, 0xff][..], &[], &[0, 0]] {
+        for body in [&[0xff_u8, 0xff][..], &[], &[0, 0, 0]] {
             let mut frames = Frames::default();
             frames.push(&u32::try_from(body.len()).unwrap().to_le_bytes());
             frames.push(body);

@@ -17,20 +17,17 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{chdir, chroot};
 
+use crate::{group, kept, root};
+
 /// Where the root file system of the outside is, until it becomes the root.
 const OUTSIDE: &str = "/outside";
 
 /// How long a device may take to appear after its driver was loaded.
 const DEVICE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What must stay open as long as the nest lives.
-pub struct Machine {
-    /// The way to the outside.
-    pub port: File,
-}
-
-/// Makes the machine ready, and the root file system of the outside its root.
-pub fn prepare() -> Result<Machine> {
+/// Makes the machine ready, and the root file system of the outside its root. Returns the way to the
+/// outside.
+pub fn prepare() -> Result<File> {
     let none = MsFlags::empty();
     attach("proc", "/proc", "proc", none, "")?;
     attach("sysfs", "/sys", "sysfs", none, "")?;
@@ -47,6 +44,12 @@ pub fn prepare() -> Result<Machine> {
     }
     attach_over("devpts", "/dev/pts", "devpts", "mode=620,ptmxmode=666,gid=5")?;
     attach_over("tmpfs", "/dev/shm", "tmpfs", "mode=1777")?;
+    attach_over("cgroup2", group::ROOT, "cgroup2", "")?;
+    attach_over("tmpfs", "/dev/nest", "tmpfs", "mode=700")?;
+    for place in [kept::STORE, root::PLACE] {
+        let place = format!("{OUTSIDE}{place}");
+        fs::create_dir(&place).with_context(|| format!("cannot make {place}"))?;
+    }
     // KVM's counters; the kernel may lack them.
     let _ = attach_over("debugfs", "/sys/kernel/debug", "debugfs", "");
     link_standard_streams()?;
@@ -56,10 +59,12 @@ pub fn prepare() -> Result<Machine> {
         .context("cannot move the root")?;
     chroot(".").context("cannot change the root")?;
     chdir("/")?;
-    Ok(Machine { port })
+    be_first()?;
+    Ok(port)
 }
 
-fn attach(source: &str, place: &str, kind: &str, flags: MsFlags, options: &str) -> Result<()> {
+/// Mounts something on a directory.
+pub fn attach(source: &str, place: &str, kind: &str, flags: MsFlags, options: &str) -> Result<()> {
     // Outside, the directories are there, and not ours to make.
     if !place.starts_with(OUTSIDE) || place == OUTSIDE {
         fs::create_dir_all(place).with_context(|| format!("cannot make {place}"))?;
@@ -175,9 +180,29 @@ fn open_port() -> Result<File> {
 }
 
 /// The value of a kernel parameter.
-fn argument(name: &str) -> Option<String> {
+pub fn argument(name: &str) -> Option<String> {
     let line = fs::read_to_string("/proc/cmdline").ok()?;
     line.split_whitespace().find_map(|word| word.strip_prefix(name)).map(str::to_owned)
+}
+
+/// Lets the agent, and what it does next, come before all that commands do: it must answer when the
+/// outside asks whether the nest is alive, and when memory runs out it must not be the one to go.
+fn be_first() -> Result<()> {
+    fs::write("/proc/self/oom_score_adj", "-1000")
+        .context("cannot be spared when memory runs out")?;
+    set_priority(-15).context("cannot take precedence")
+}
+
+/// Takes that back, in a process that was forked from the agent.
+pub fn be_an_ordinary_process() {
+    // What was possible one way is possible the other.
+    let _ = fs::write("/proc/self/oom_score_adj", "0");
+    let _ = set_priority(0);
+}
+
+fn set_priority(nice: i32) -> Result<(), Errno> {
+    // SAFETY: the call takes numbers only; 0 is this process.
+    Errno::result(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
 }
 
 /// Writes all that is dirty to the outside, which sees it when this returns.

@@ -1,8 +1,14 @@
 //! `/init` of the nest: prepares the machine, then runs the commands that the outside sends.
 
+mod clock;
 mod command;
+mod group;
+mod kept;
 mod machine;
+mod output;
+mod root;
 mod serve;
+mod session;
 
 use std::convert::Infallible;
 use std::process::ExitCode;
@@ -24,6 +30,6 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<Infallible> {
-    let machine = machine::prepare().context("cannot prepare the nest")?;
-    serve::serve(machine.port).context("cannot serve the nest")
+    let port = machine::prepare().context("cannot prepare the nest")?;
+    serve::serve(port).context("cannot serve the nest")
 }

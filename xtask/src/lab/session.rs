@@ -1,5 +1,6 @@
 //! Running the checks where KVM is complete: here, or in the nest.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,6 +9,8 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 use labs::protocol::{Job, Outcome};
+
+use crate::nest;
 
 /// Jobs for which it is worth to start another nest.
 const JOBS_PER_SESSION: usize = 6;
@@ -24,6 +27,7 @@ pub fn run(
 ) -> Result<Vec<Outcome>> {
     let cpus = thread::available_parallelism().map_or(1, |count| count.get());
     let sessions = jobs.len().div_ceil(JOBS_PER_SESSION).min(SESSIONS_MAX).min(cpus).max(1);
+    let at_once = sessions > 1;
     let queue = Mutex::new(jobs.iter().enumerate());
     let done = Mutex::new(Vec::new());
     let work = || -> Result<()> {
@@ -31,12 +35,13 @@ pub fn run(
         loop {
             let next = queue.lock().expect("nobody panics who holds it").next();
             let Some((position, job)) = next else { break };
-            let outcome = match check(&mut session, checkout, checks, job) {
+            let start = || Session::start(checkout, checks, jobs, at_once);
+            let outcome = match check(&mut session, start, job) {
                 // Now and then a nest dies, which says nothing about the answer.
                 Err(error) if std::env::var_os("MINI_KVM").is_none_or(|it| it != "native") => {
                     eprintln!("{error:#}\n{}: once more…", job.name);
                     session = None;
-                    check(&mut session, checkout, checks, job)?
+                    check(&mut session, start, job)?
                 }
                 outcome => outcome?,
             };
@@ -60,13 +65,12 @@ pub fn run(
 /// Has an answer checked, in a session that is started if there is none.
 fn check(
     session: &mut Option<Session>,
-    checkout: &Path,
-    checks: &Path,
+    start: impl Fn() -> Result<Session>,
     job: &Job,
 ) -> Result<Outcome> {
     let session = match session {
         Some(session) => session,
-        None => session.insert(Session::start(checkout, checks)?),
+        None => session.insert(start()?),
     };
     session.check(job)
 }
@@ -78,10 +82,19 @@ struct Session {
 }
 
 impl Session {
-    fn start(checkout: &Path, checks: &Path) -> Result<Self> {
+    /// Starts one for some of these jobs, or for all of them if no others run at the same time.
+    fn start(checkout: &Path, checks: &Path, jobs: &[Job], others_run: bool) -> Result<Self> {
         let xtask = crate::places::this_program()?;
-        let mut child = Command::new(&xtask)
-            .arg("run")
+        let mut command = Command::new(&xtask);
+        command.arg("run");
+        if others_run {
+            // In one nest they would take turns. And one of their own reads what it runs only once.
+            command.env(nest::IDLE_VARIABLE, "0");
+        } else {
+            let programs = jobs.iter().map(|job| job.program.as_os_str());
+            command.args(programs.flat_map(|program| [OsStr::new("--keep"), program]));
+        }
+        let mut child = command
             .arg(checks)
             // What a message names can be found from there.
             .current_dir(checkout)

@@ -3,17 +3,18 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nest_agent::Command;
 use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::stat::fstat;
 use nix::unistd::{getegid, geteuid, getgroups};
 use serde_bytes::ByteBuf;
 
-use super::terminal;
+use super::{kept, terminal};
 use crate::programs;
 
 const LIMITS: &[Resource] = &[
@@ -27,8 +28,22 @@ const LIMITS: &[Resource] = &[
     Resource::RLIMIT_STACK,
 ];
 
-/// The command as it would run here.
-pub fn command(program: &OsStr, arguments: &[OsString]) -> Result<Command> {
+/// What may be wanted of a nest beside running a program as it would run here.
+#[derive(Clone, Copy, Default)]
+pub struct Wishes<'a> {
+    /// Other programs that it will start: a nest that stays keeps them in memory, too.
+    pub keep: &'a [PathBuf],
+    /// To be root in there, whoever we are here.
+    pub root: bool,
+}
+
+/// The command, for a nest that stays, or for one of its own.
+pub fn command(
+    program: &OsStr,
+    arguments: &[OsString],
+    wishes: Wishes<'_>,
+    stays: bool,
+) -> Result<Command> {
     let path = absolute(program)?;
     let status =
         fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
@@ -56,8 +71,8 @@ pub fn command(program: &OsStr, arguments: &[OsString]) -> Result<Command> {
         directory: bytes(
             std::env::current_dir().context("there is no working directory")?.as_os_str(),
         ),
-        user: geteuid().as_raw(),
-        group: getegid().as_raw(),
+        user: if wishes.root { 0 } else { geteuid().as_raw() },
+        group: if wishes.root { 0 } else { getegid().as_raw() },
         groups: getgroups()?.iter().map(|group| group.as_raw()).collect(),
         umask: umask(&status).unwrap_or(0o022),
         limits: LIMITS
@@ -70,7 +85,15 @@ pub fn command(program: &OsStr, arguments: &[OsString]) -> Result<Command> {
         ignored_signals: ignored_signals(&status),
         on_terminal,
         terminal,
+        one_output: !on_terminal[1] && !on_terminal[2] && is_same(stdout.as_fd(), stderr.as_fd()),
+        keep: if stays { kept::files(Path::new(&path), wishes.keep) } else { Vec::new() },
     })
+}
+
+/// Whether both are the same pipe, file, or whatever it may be.
+fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let (Ok(one), Ok(other)) = (fstat(one), fstat(other)) else { return false };
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
 /// The program's path, as `exec` in a shell would find it.

@@ -3,97 +3,102 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::ErrorKind;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, bail};
-use nest_agent::{Frames, FromNest, PORT_NAME, ToNest, VERSION, encode};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use anyhow::{Context, Result};
+use nest_agent::{FromNest, PORT_NAME, ToNest};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::Pid;
-use thiserror::Error;
 
+use super::link::{Gone, Link};
 use super::setup::Pieces;
-use crate::places::Places;
 use crate::programs;
 
-/// How long the machine may take until its agent speaks, ten times what it takes here and more. It
-/// gets a second try: while its kernel patches itself, QEMU 7.2 now and then hangs.
-const START_SECONDS: [u32; 2] = [30, 90];
+/// How the kernel in there caches the outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// Trusts what it has read, and writes late: a chapter that was started before starts in 0.2 s,
+    /// where else it takes 0.7 s. For a nest that lives as long as its one command.
+    Loose,
+    /// Asks each time, so that an edit outside is seen at once. What makes starting slow then is told
+    /// where it is mended: the agent's `kept.rs`.
+    None,
+}
 
-/// How the nest's kernel mounts the outside. `cache=loose` trusts what it has read: a chapter starts
-/// in 0.2 s the second time, where `cache=mmap` takes 0.6 s and `cache=none` 0.7 s or more. It writes
-/// late; the agent writes everything back before it reports a command's end.
-const MOUNT_OPTIONS: &str = "trans=virtio,version=9p2000.L,msize=524288,cache=loose,access=client";
+impl Cache {
+    /// How the nest's kernel mounts the outside.
+    fn mount_options(self) -> String {
+        // `mmap` is `none` for all that reads and writes, and lets programs map files to write them.
+        let cache = match self {
+            Self::Loose => "loose",
+            Self::None => "mmap",
+        };
+        format!("trans=virtio,version=9p2000.L,msize=524288,cache={cache},access=client")
+    }
 
-/// What the kernel need not find out, look for, or do in an emulated machine.
+    /// How many sessions at once can have the outside mounted for themselves: see the agent's
+    /// `root.rs`. Each takes a device, and the kernel some hundredths of a second to find it.
+    fn roots(self) -> u32 {
+        match self {
+            Self::Loose => 0,
+            Self::None => 7,
+        }
+    }
+}
+
+/// What the kernel need not find out, look for, or do in an emulated machine. To find a device's
+/// interrupt by ACPI takes it 0.15 s of emulation, to find it otherwise a tenth of that.
 const KERNEL_PARAMETERS: &str = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check \
     random.trust_cpu=on cryptomgr.notests=1 8250.nr_uarts=1 audit=0 apparmor=0 lsm= nokaslr \
-    ipv6.disable=1 mitigations=off";
-
-/// The emulated machine failed, not what was to run in it. With all that it said.
-#[derive(Debug, Error)]
-#[error("{0}")]
-pub struct MachineFailed(String);
+    ipv6.disable=1 mitigations=off oops=panic pci=noacpi";
 
 /// A running nest. It goes when this is dropped, and when this process dies.
 pub struct Machine {
     qemu: Child,
-    socket: UnixStream,
-    frames: Frames,
-    to_send: Vec<u8>,
+    link: Link,
     /// QEMU's words, shown if something goes wrong. Neither file has a name: whatever ends us, it
-    /// leaves none behind.
+    /// leaves none behind, and nothing keeps a directory from being removed.
     words: File,
     /// What the kernel and the agent wrote to their console.
     console: File,
 }
 
 impl Machine {
-    /// Starts one, and waits until its agent speaks.
-    pub fn start(pieces: &Pieces, places: &Places) -> Result<Self> {
-        let mut hung = None;
-        for seconds in START_SECONDS {
-            let mut machine = Self::spawn(pieces, places)?;
-            if machine.wait_for_hello(seconds)? {
-                return Ok(machine);
-            }
-            let what = format!("the nest did not start within {seconds} seconds");
-            hung = Some(machine.failure(&what));
-        }
-        Err(hung.expect("there is a first try"))
-    }
-
-    fn spawn(pieces: &Pieces, places: &Places) -> Result<Self> {
-        let log = || {
-            tempfile::tempfile_in(&places.nest)
-                .with_context(|| format!("cannot write to {}", places.nest.display()))
-        };
-        let (words, console) = (log()?, log()?);
+    /// Starts one. It holds on to `lock` as long as it lives.
+    pub fn start(pieces: &Pieces, cache: Cache, lock: Option<&File>) -> Result<Self> {
+        let (words, console) = (memory_file("words")?, memory_file("console")?);
         // One end of a pair of sockets is QEMU's standard input: no path that others could see or
         // that could be too long, nothing to clean up, and each side notices when the other goes.
-        let (socket, theirs) = UnixStream::pair().context("cannot make sockets")?;
-        socket.set_nonblocking(true)?;
+        let (ours, theirs) = UnixStream::pair().context("cannot make sockets")?;
 
         let mut command = Command::new(&pieces.qemu);
         command
-            .args(arguments(pieces))
+            .args(arguments(pieces, cache))
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(console.try_clone()?)
-            .stderr(words.try_clone()?)
-            // Ctrl-C is for the command inside, not for the machine around it.
-            .process_group(0);
+            .stderr(words.try_clone()?);
         let parent = Pid::this();
+        let lock = lock.map(AsRawFd::as_raw_fd);
         // SAFETY: the closure only makes system calls that are safe between fork and exec, and
-        // allocates nothing.
+        // allocates nothing; `lock` is open while the caller waits for the exec.
         unsafe {
             command.pre_exec(move || {
                 sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+                // When its emulation fails it aborts: nobody wants 2 GiB of core.
+                setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+                if let Some(lock) = lock {
+                    let lock = std::os::fd::BorrowedFd::borrow_raw(lock);
+                    fcntl(lock, FcntlArg::F_SETFD(FdFlag::empty()))?;
+                }
                 nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
                 // It might have died before we said that we mind.
                 if Pid::parent() == parent { Ok(()) } else { Err(ErrorKind::BrokenPipe.into()) }
@@ -103,80 +108,30 @@ impl Machine {
             command.spawn().with_context(|| format!("cannot start {}", pieces.qemu.display()))?;
         // It holds QEMU's end of the sockets, whose closing tells us that QEMU is gone.
         drop(command);
-        let (frames, to_send) = (Frames::default(), Vec::new());
-        Ok(Self { qemu, socket, frames, to_send, words, console })
-    }
-
-    /// Whether the agent spoke in time.
-    fn wait_for_hello(&mut self, seconds: u32) -> Result<bool> {
-        // Seconds that we waited, not seconds on the clock: we may be stopped in between.
-        let mut waited = 0;
-        let mut second = Instant::now();
-        loop {
-            match self.receive()? {
-                Some(FromNest::Hello { version: VERSION }) => return Ok(true),
-                Some(other) => bail!("the nest's agent is not of our version: it said {other:?}"),
-                None => {}
-            }
-            let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-            let _ = poll(&mut fds, PollTimeout::from(1000_u16));
-            if second.elapsed() >= Duration::from_secs(1) {
-                second = Instant::now();
-                waited += 1;
-            }
-            if waited >= seconds {
-                return Ok(false);
-            }
-        }
+        Ok(Self { qemu, link: Link::new(ours)?, words, console })
     }
 
     /// The next message, if there is one.
-    pub fn receive(&mut self) -> Result<Option<FromNest>> {
-        loop {
-            if let Some(message) = self.frames.take()? {
-                return Ok(Some(message));
-            }
-            let mut buffer = [0; 64 << 10];
-            match self.socket.read(&mut buffer) {
-                Ok(0) => return Err(self.death()),
-                Ok(count) => self.frames.push(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Err(self.death()),
-            }
-        }
+    pub fn receive(&mut self) -> Result<Option<FromNest>, Gone> {
+        self.link.receive()
     }
 
     /// Queues a message, and sends what can be sent.
-    pub fn send(&mut self, message: &ToNest) -> Result<()> {
-        self.to_send.extend(encode(message));
-        self.flush()
+    pub fn send(&mut self, message: &ToNest) {
+        self.link.send(message);
     }
 
-    /// Sends what can be sent.
-    pub fn flush(&mut self) -> Result<()> {
-        while !self.to_send.is_empty() {
-            match self.socket.write(&self.to_send) {
-                Ok(count) => drop(self.to_send.drain(..count)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Err(self.death()),
-            }
-        }
-        Ok(())
+    pub fn link(&mut self) -> &mut Link {
+        &mut self.link
     }
 
-    pub fn has_to_send(&self) -> bool {
-        !self.to_send.is_empty()
+    /// QEMU's process.
+    pub fn id(&self) -> u32 {
+        self.qemu.id()
     }
 
-    /// What becomes readable when a message comes.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-
-    /// QEMU has closed its end.
-    fn death(&mut self) -> Error {
+    /// What is to be said when QEMU has closed its end.
+    pub fn death(&mut self) -> String {
         // It is about to end, but a stuck one must not hold us up.
         let since = Instant::now();
         let status = loop {
@@ -191,51 +146,71 @@ impl Machine {
         self.failure(&format!("the nest died: {status}"))
     }
 
-    /// An error that shows the last that the machine said.
-    pub fn failure(&self, what: &str) -> Error {
+    /// What went wrong, and the last that the machine said.
+    pub fn failure(&self, what: &str) -> String {
         let (qemu, console) = (last_words(&self.words), last_words(&self.console));
-        let mut text = what.to_owned();
-        if !qemu.is_empty() {
-            text += &format!("\n  QEMU's last words:{qemu}");
-        }
-        if !console.is_empty() {
-            text += &format!("\n  what its console showed last:{console}");
-        }
-        if qemu.contains("is not a valid device model") || qemu.contains("fsdev") {
-            text += "\n  this QEMU lacks a device that the nest needs: install the full package";
-        }
-        MachineFailed(text).into()
+        what.to_owned() + &shown(&qemu, &console)
     }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // All that matters was written back before the command's end was reported.
+        // All that matters was written back before the commands' ends were reported.
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
     }
 }
 
-/// The end of a log, as [`programs::indented`] shows it, or all that a kernel in trouble said.
+fn memory_file(name: &str) -> Result<File> {
+    let file = memfd_create(name, MFdFlags::MFD_CLOEXEC).context("cannot make a file in memory")?;
+    Ok(file.into())
+}
+
+/// The end of a log.
 fn last_words(log: &File) -> String {
     let length = log.metadata().map_or(0, |data| data.len());
     let start = length.saturating_sub(64 << 10);
     let mut bytes = vec![0; (length - start) as usize];
     // QEMU shares our place in the file: read without moving it.
     let count = log.read_at(&mut bytes, start).unwrap_or(0);
-    let text = String::from_utf8_lossy(&bytes[..count]);
-    trouble(&text).map_or_else(|| programs::indented(&text), programs::all_indented)
+    String::from_utf8_lossy(&bytes[..count]).into_owned()
 }
 
-/// What a kernel says from its first complaint on: the cause comes first, and how it ended last.
-fn trouble(console: &str) -> Option<&str> {
-    const BEGINNINGS: [&str; 4] = ["Kernel panic", "BUG:", "Oops", "general protection fault"];
-    let at = BEGINNINGS.iter().filter_map(|beginning| console.find(beginning)).min()?;
-    let line = console[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    Some(&console[line..])
+/// What QEMU and the console said, for an error, and what that means.
+fn shown(qemu: &str, console: &str) -> String {
+    let mut text = String::new();
+    if let Some(fatal) = from(qemu, &["qemu: fatal"]) {
+        // All registers follow, of which those of the SSE and the FPU tell nothing.
+        let registers = fatal.find("FCW=").unwrap_or(fatal.len());
+        text += "\n  QEMU's last words:";
+        text += &programs::all_indented(&fatal[..registers]);
+        text += "\n  QEMU cannot emulate what a guest did there; a KVM that is not emulated can";
+    } else if !qemu.is_empty() {
+        text += &format!("\n  QEMU's last words:{}", programs::indented(qemu));
+    }
+    // The cause comes first, and how it ended last.
+    if let Some(trouble) = from(console, TROUBLE) {
+        text += &format!("\n  what its console showed last:{}", programs::all_indented(trouble));
+    } else if !console.is_empty() {
+        text += &format!("\n  what its console showed last:{}", programs::indented(console));
+    }
+    if qemu.contains("is not a valid device model") || qemu.contains("fsdev") {
+        text += "\n  this QEMU lacks a device that the nest needs: install the full package";
+    }
+    text
 }
 
-fn arguments(pieces: &Pieces) -> Vec<OsString> {
+/// How a kernel's complaints begin.
+const TROUBLE: &[&str] = &["Kernel panic", "BUG:", "Oops", "general protection fault"];
+
+/// What is said from the line on in which one of these words stands.
+fn from<'a>(said: &'a str, words: &[&str]) -> Option<&'a str> {
+    let at = words.iter().filter_map(|word| said.find(word)).min()?;
+    let line = said[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    Some(&said[line..])
+}
+
+fn arguments(pieces: &Pieces, cache: Cache) -> Vec<OsString> {
     // One CPU in one thread. With several QEMU 7.2 was seen to go wrong, rarely and in ways of its own:
     // guests without a reason for a triple fault, kernel stacks overwritten. And one starts faster.
     let mut arguments: Vec<OsString> = [
@@ -251,13 +226,22 @@ fn arguments(pieces: &Pieces) -> Vec<OsString> {
     .collect();
     let mut add = |name: &str, value: OsString| arguments.extend([name.into(), value]);
     add("-device", format!("virtserialport,chardev=agent,name={PORT_NAME}").into());
+    for number in 0..cache.roots() {
+        let device = format!("virtio-9p-pci,fsdev=outside,mount_tag=outside-{number}");
+        add("-device", device.into());
+    }
     // Its standard output, but not as a terminal that it would read from as well.
     add("-chardev", "file,id=console,path=/proc/self/fd/1".into());
     add("-serial", "chardev:console".into());
     add("-kernel", pieces.kernel.clone().into());
     add("-initrd", pieces.initramfs.clone().into());
-    add("-append", format!("{KERNEL_PARAMETERS} nest.9p={MOUNT_OPTIONS}").into());
+    add("-append", kernel_parameters(cache).into());
     arguments
+}
+
+fn kernel_parameters(cache: Cache) -> String {
+    let (options, roots) = (cache.mount_options(), cache.roots());
+    format!("{KERNEL_PARAMETERS} nest.9p={options} nest.roots={roots}")
 }
 
 #[cfg(test)]
@@ -268,8 +252,23 @@ mod tests {
     fn a_panic_is_shown_from_its_beginning() {
         let console =
             "[ 1.0] fine\n[ 2.0] BUG: unable to handle\n[ 2.1] RIP\n[ 2.2] Kernel panic\n";
-        assert_eq!(trouble(console), Some(&console[12..]));
-        assert_eq!(trouble("Oops"), Some("Oops"));
-        assert_eq!(trouble("all is well\n"), None);
+        assert_eq!(from(console, TROUBLE), Some(&console[12..]));
+        assert_eq!(from("Oops", TROUBLE), Some("Oops"));
+        assert_eq!(from("all is well\n", TROUBLE), None);
+        assert!(
+            shown("", console).starts_with("\n  what its console showed last:\n  | [ 2.0] BUG")
+        );
+    }
+
+    #[test]
+    fn an_emulation_that_fails_is_told_from_a_qemu_that_does() {
+        let fatal = "qemu: fatal: invalid tss type\nEAX=0\nEIP=1\nFCW=037f\nYMM00=0\n";
+        assert_eq!(
+            shown(fatal, ""),
+            "\n  QEMU's last words:\n  | qemu: fatal: invalid tss type\n  | EAX=0\n  | EIP=1\n  \
+             QEMU cannot emulate what a guest did there; a KVM that is not emulated can"
+        );
+        assert_eq!(shown("no luck\n", ""), "\n  QEMU's last words:\n  | no luck");
+        assert_eq!(shown("", ""), "");
     }
 }

@@ -1,60 +1,43 @@
 //! One command in the nest, seen from outside: its streams, signals, stops and end are ours.
 //!
-//! One thread, one `poll`. Nothing here blocks but a write to a terminal that the user has halted:
-//! of a pipe that polls as writable, [`PIPE_BUF`] bytes can be written.
+//! One thread, one `poll`. Nothing here blocks but a write to a terminal that the user has halted.
 
-use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
+mod output;
+mod signals;
+
+use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use nest_agent::{CHUNK, End, FromNest, Session as Id, Step, Stream, ToNest, WINDOW};
+use anyhow::{Context, Error, Result};
+use nest_agent::{CHUNK, Command, End, FromNest, Step, Stream, ToNest, WINDOW};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, getpid};
 use serde_bytes::ByteBuf;
 
-use super::caller;
-use super::machine::Machine;
+use super::silence::Silence;
 use super::terminal::{self, RawMode};
+use super::visit::{self, Visit};
+use super::words::{Answer, Ask, SESSION};
+use super::{KEEPER_HANGS_AFTER, MachineFailed, When};
 use crate::status;
+use output::Output;
 
-/// In a nest of its own, a command has the only session.
-const ID: Id = 1;
-
-/// What can be written to a pipe that polls as writable. pipe(7).
-const PIPE_BUF: usize = 4096;
-
-/// How long the nest may be silent, in seconds, before we ask whether it lives.
+/// How long the keeper may be silent, in seconds, before we ask whether it lives.
 const PING_AFTER: u32 = 5;
 
-/// How long it may be silent before we give it up.
-const HANG_AFTER: u32 = 60;
-
-/// Signals that the command gets instead of us.
-const FORWARDED: &[Signal] = &[
-    Signal::SIGINT,
-    Signal::SIGTERM,
-    Signal::SIGHUP,
-    Signal::SIGQUIT,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGALRM,
-    Signal::SIGTSTP,
-];
-
-/// Runs a program in the machine, and ends as it does.
-pub fn run(machine: Machine, program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
-    let command = caller::command(program, arguments)?;
+/// Runs a command in a nest, and ends as it does.
+pub fn run(visit: Visit, command: Command) -> Result<ExitCode> {
+    let name = OsString::from_vec(command.arguments[0].to_vec());
     let ignored = command.ignored_signals.clone();
-    let mut session = Session::new(machine, &ignored, command.terminal.is_some())?;
+    let mut session = Session::new(visit, &ignored, &command)?;
     session.raw_mode.turn_on();
-    session.machine.send(&ToNest::Start { session: ID, command: Box::new(command) })?;
+    session.tell(ToNest::Start { session: SESSION, command: Box::new(command) });
     let end = session.follow()?;
     // The terminal first: what comes next may be a message.
     session.raw_mode.turn_off();
@@ -65,7 +48,7 @@ pub fn run(machine: Machine, program: &OsStr, arguments: &[OsString]) -> Result<
             Step::ChangeDirectory => "cannot enter the working directory",
             Step::Execute => "cannot execute it",
         };
-        eprintln!("error: {} in the nest: {what}: {}", program.display(), errno.desc());
+        eprintln!("error: {} in the nest: {what}: {}", name.display(), errno.desc());
         // As a shell has it: not found, or found and of no use.
         return Ok(ExitCode::from(if errno == Errno::ENOENT { 127 } else { 126 }));
     }
@@ -81,13 +64,15 @@ pub fn run(machine: Machine, program: &OsStr, arguments: &[OsString]) -> Result<
 }
 
 struct Session {
-    machine: Machine,
+    visit: Visit,
     raw_mode: RawMode,
     signals: SignalFd,
     /// Whether any of the standard streams is a terminal.
     has_terminal: bool,
     input: Input,
     outputs: Vec<Output>,
+    /// Whether the command may have done something.
+    started: bool,
     not_started: Option<(Step, Errno)>,
     /// Why some of standard output could not be written: a full disk, say.
     lost: Option<Errno>,
@@ -102,38 +87,6 @@ struct Input {
     under_way: usize,
 }
 
-/// One of our own outputs.
-struct Output {
-    stream: Stream,
-    fd: OwnedFd,
-    is_file: bool,
-    open: bool,
-    pending: VecDeque<u8>,
-}
-
-/// Seconds without a word from the nest. Seconds in which we were stopped or stuck do not count:
-/// however long ago the last one was counted, the next look counts one.
-struct Silence {
-    seconds: u32,
-    counted: Instant,
-}
-
-impl Silence {
-    fn new() -> Self {
-        Self { seconds: 0, counted: Instant::now() }
-    }
-
-    /// Whether another second has gone by.
-    fn count(&mut self) -> bool {
-        let over = self.counted.elapsed() >= Duration::from_secs(1);
-        if over {
-            self.counted = Instant::now();
-            self.seconds += 1;
-        }
-        over
-    }
-}
-
 enum Source {
     Nest,
     Signals,
@@ -142,15 +95,18 @@ enum Source {
 }
 
 impl Session {
-    fn new(machine: Machine, ignored: &[i32], has_terminal: bool) -> Result<Self> {
-        let is_terminal = terminal::standard_terminals();
-        let signals = block_signals(ignored).context("cannot take over the signals")?;
+    fn new(visit: Visit, ignored: &[i32], command: &Command) -> Result<Self> {
+        let is_terminal = command.on_terminal;
+        let signals = signals::block(ignored).context("cannot take over the signals")?;
         let mut outputs = Vec::new();
         let streams = [
             (Stream::Stdout, io::stdout().as_fd().try_clone_to_owned()?, is_terminal[1]),
             (Stream::Stderr, io::stderr().as_fd().try_clone_to_owned()?, is_terminal[2]),
         ];
         for (stream, fd, is_terminal) in streams {
+            if command.one_output && stream == Stream::Stderr {
+                continue;
+            }
             if !is_terminal {
                 outputs.push(Output::new(stream, fd));
             } else if !outputs.iter().any(|output| output.stream == Stream::Terminal) {
@@ -164,10 +120,11 @@ impl Session {
             outputs.push(Output::new(Stream::Terminal, terminal.into()));
         }
         Ok(Self {
-            machine,
+            visit,
+            started: false,
             raw_mode: RawMode::off(),
             signals,
-            has_terminal,
+            has_terminal: command.terminal.is_some(),
             input: Input { is_terminal: is_terminal[0], open: true, under_way: 0 },
             outputs,
             not_started: None,
@@ -187,16 +144,20 @@ impl Session {
             for (source, flags) in self.wait()? {
                 match source {
                     Source::Nest => self.listen()?,
-                    Source::Signals => self.take_signals()?,
-                    Source::Input => self.read_input()?,
-                    Source::Output(index) => self.write_output(index, flags)?,
+                    Source::Signals => self.take_signals(),
+                    Source::Input => self.read_input(),
+                    Source::Output(index) => self.write_output(index, flags),
                 }
             }
             if self.silence.count() {
                 self.each_second()?;
             }
-            self.machine.flush()?;
+            self.visit.link.flush();
         }
+    }
+
+    fn tell(&mut self, message: ToNest) {
+        self.visit.link.send(&Ask::Nest(message));
     }
 
     fn wait(&self) -> Result<Vec<(Source, PollFlags)>> {
@@ -205,9 +166,9 @@ impl Session {
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         // Once the command is over, whether the nest lives does not matter any more.
         if self.end.is_none() {
-            let flags = PollFlags::POLLIN | when(self.machine.has_to_send(), PollFlags::POLLOUT);
+            let flags = PollFlags::POLLIN | when(self.visit.link.has_to_send(), PollFlags::POLLOUT);
             sources.push(Source::Nest);
-            fds.push(PollFd::new(self.machine.fd(), flags));
+            fds.push(PollFd::new(self.visit.link.as_fd(), flags));
         }
         let stdin = io::stdin();
         let ours_to_read = !self.input.is_terminal || self.raw_mode.is_on();
@@ -230,119 +191,123 @@ impl Session {
     }
 
     fn listen(&mut self) -> Result<()> {
-        while self.end.is_none()
-            && let Some(message) = self.machine.receive()?
-        {
+        while self.end.is_none() {
+            let answer = match self.visit.link.receive() {
+                Ok(Some(answer)) => answer,
+                Ok(None) => break,
+                Err(_) => return Err(self.failed(visit::keeper_died())),
+            };
             self.silence.seconds = 0;
-            match message {
-                FromNest::Output { stream, bytes, .. } => {
-                    let output = self.outputs.iter_mut().find(|output| output.stream == stream);
-                    match output {
-                        Some(output) if output.open => output.pending.extend(bytes.iter()),
-                        // Nobody wants it: let it flow.
-                        _ => self.taken(stream, bytes.len())?,
-                    }
+            match answer {
+                Answer::Nest(message) => self.hear(message)?,
+                Answer::Failed(text) => {
+                    return Err(self.failed(MachineFailed::at_start(text).into()));
                 }
-                FromNest::InputTaken { count, .. } => {
-                    self.input.under_way = self.input.under_way.saturating_sub(count as usize);
-                }
-                FromNest::InputClosed { .. } => self.input.open = false,
-                FromNest::Stopped { .. } => self.stop()?,
-                FromNest::NotStarted { step, errno, .. } => {
-                    self.not_started = Some((step, Errno::from_raw(errno)));
-                }
-                FromNest::Ended { end, .. } => self.end = Some(end),
-                FromNest::Hello { .. } | FromNest::Pong => {}
+                Answer::Welcome | Answer::Up | Answer::Pong | Answer::Status(_) => {}
             }
         }
         Ok(())
     }
 
-    fn taken(&mut self, stream: Stream, count: usize) -> Result<()> {
-        let count = u32::try_from(count).expect("less than the window");
-        self.machine.send(&ToNest::OutputTaken { session: ID, stream, count })
+    /// The same failure, with what we know of the command.
+    fn failed(&self, failure: Error) -> Error {
+        match failure.downcast::<MachineFailed>() {
+            Ok(MachineFailed { text, .. }) => {
+                let when = if self.started { When::Running } else { When::Up };
+                MachineFailed { text, when }.into()
+            }
+            Err(other) => other,
+        }
     }
 
-    fn read_input(&mut self) -> Result<()> {
+    fn hear(&mut self, message: FromNest) -> Result<()> {
+        match message {
+            FromNest::Started { .. } => self.started = true,
+            FromNest::Output { stream, bytes, .. } => {
+                let output = self.outputs.iter_mut().find(|output| output.stream == stream);
+                match output {
+                    Some(output) if output.open => output.pending.extend(bytes.iter()),
+                    // Nobody wants it: let it flow.
+                    _ => self.taken(stream, bytes.len()),
+                }
+            }
+            FromNest::InputTaken { count, .. } => {
+                self.input.under_way = self.input.under_way.saturating_sub(count as usize);
+            }
+            FromNest::InputClosed { .. } => self.input.open = false,
+            FromNest::Stopped { .. } => self.stop()?,
+            FromNest::NotStarted { step, errno, .. } => {
+                self.not_started = Some((step, Errno::from_raw(errno)));
+            }
+            FromNest::Ended { end, .. } => self.end = Some(end),
+            FromNest::Hello { .. } | FromNest::Pong => {}
+        }
+        Ok(())
+    }
+
+    fn taken(&mut self, stream: Stream, count: usize) {
+        let count = u32::try_from(count).expect("less than the window");
+        self.tell(ToNest::OutputTaken { session: SESSION, stream, count });
+    }
+
+    fn read_input(&mut self) {
         let mut buffer = vec![0; CHUNK.min(WINDOW - self.input.under_way)];
         // Unbuffered: `Stdin` would read ahead.
         match nix::unistd::read(io::stdin(), &mut buffer) {
             Ok(count @ 1..) => {
                 buffer.truncate(count);
                 self.input.under_way += count;
-                self.machine.send(&ToNest::Input { session: ID, bytes: ByteBuf::from(buffer) })
+                self.tell(ToNest::Input { session: SESSION, bytes: ByteBuf::from(buffer) });
             }
-            Err(Errno::EAGAIN | Errno::EINTR) => Ok(()),
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
             Ok(0) | Err(_) => {
                 self.input.open = false;
                 if self.input.is_terminal {
                     // The terminal is gone, for the end of input is a character there: hang up.
                     let stream = Stream::Terminal;
-                    return self.machine.send(&ToNest::OutputClosed { session: ID, stream });
+                    self.tell(ToNest::OutputClosed { session: SESSION, stream });
+                } else {
+                    self.tell(ToNest::InputEnd { session: SESSION });
                 }
-                self.machine.send(&ToNest::InputEnd { session: ID })
             }
         }
     }
 
-    fn write_output(&mut self, index: usize, flags: PollFlags) -> Result<()> {
+    fn write_output(&mut self, index: usize, flags: PollFlags) {
         let output = &mut self.outputs[index];
         let stream = output.stream;
-        let mut count = 0;
-        let mut closed = false;
-        if flags.contains(PollFlags::POLLOUT) {
-            let (bytes, _) = output.pending.as_slices();
-            let most = if output.is_file { bytes.len() } else { bytes.len().min(PIPE_BUF) };
-            match nix::unistd::write(&output.fd, &bytes[..most]) {
-                Ok(written) => count = written,
-                Err(Errno::EAGAIN | Errno::EINTR) => {}
-                Err(errno) => {
-                    closed = true;
-                    if stream == Stream::Stdout && errno != Errno::EPIPE {
-                        self.lost = Some(errno);
-                    }
-                }
-            }
-        } else {
-            closed =
-                flags.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
-        }
-        output.pending.drain(..count);
-        if closed {
-            output.open = false;
-            output.pending.clear();
+        let (count, failure) = output.write(flags);
+        if stream == Stream::Stdout && failure.is_some_and(|errno| errno != Errno::EPIPE) {
+            self.lost = failure;
         }
         if self.end.is_some() {
-            return Ok(());
+            return;
         }
-        if closed {
-            self.machine.send(&ToNest::OutputClosed { session: ID, stream })
+        if failure.is_some() {
+            self.tell(ToNest::OutputClosed { session: SESSION, stream });
         } else if count > 0 {
-            self.taken(stream, count)
-        } else {
-            Ok(())
+            self.taken(stream, count);
         }
     }
 
-    fn take_signals(&mut self) -> Result<()> {
+    fn take_signals(&mut self) {
         while let Ok(Some(info)) = self.signals.read_signal() {
             let number = i32::try_from(info.ssi_signo).expect("a signal's number");
             match Signal::try_from(number) {
-                Ok(Signal::SIGWINCH) => self.resize()?,
-                Ok(Signal::SIGCONT) => self.go_on()?,
-                _ => self.machine.send(&ToNest::Signal { session: ID, signal: number })?,
+                Ok(Signal::SIGWINCH) => self.resize(),
+                Ok(Signal::SIGCONT) => self.go_on(),
+                _ => self.tell(ToNest::Signal { session: SESSION, signal: number }),
             }
         }
-        Ok(())
     }
 
-    fn resize(&mut self) -> Result<()> {
+    fn resize(&mut self) {
         let Some(terminal) = self.outputs.iter().find(|output| output.stream == Stream::Terminal)
         else {
-            return Ok(());
+            return;
         };
         let size = terminal::size(terminal.fd.as_fd());
-        self.machine.send(&ToNest::Resize { session: ID, size })
+        self.tell(ToNest::Resize { session: SESSION, size });
     }
 
     /// The command was stopped: so are we, and all that the terminal would have stopped with us.
@@ -357,16 +322,17 @@ impl Session {
         // kernel does not stop us, and the command inside goes on as well.
         sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&stop), None)?;
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&stop), None)?;
-        self.go_on()
+        self.go_on();
+        Ok(())
     }
 
     /// We were continued: so is the command.
-    fn go_on(&mut self) -> Result<()> {
+    fn go_on(&mut self) {
         self.raw_mode.turn_on();
         if self.has_terminal {
-            self.resize()?;
+            self.resize();
         }
-        self.machine.send(&ToNest::Signal { session: ID, signal: Signal::SIGCONT as i32 })
+        self.tell(ToNest::Signal { session: SESSION, signal: Signal::SIGCONT as i32 });
     }
 
     fn each_second(&mut self) -> Result<()> {
@@ -375,33 +341,14 @@ impl Session {
         if self.end.is_some() {
             return Ok(());
         }
-        if self.silence.seconds >= HANG_AFTER {
-            let what = format!("the nest hangs: it did not answer for {HANG_AFTER} seconds");
-            return Err(self.machine.failure(&what));
+        // That the nest is alive, the keeper sees to.
+        if self.silence.seconds >= KEEPER_HANGS_AFTER {
+            self.visit.kill_keeper();
+            return Err(self.failed(visit::keeper_hangs()));
         }
         if self.silence.seconds > 0 && self.silence.seconds.is_multiple_of(PING_AFTER) {
-            self.machine.send(&ToNest::Ping)?;
+            self.visit.link.send(&Ask::Ping);
         }
         Ok(())
     }
-}
-
-impl Output {
-    fn new(stream: Stream, fd: OwnedFd) -> Self {
-        let is_file = std::fs::File::from(fd.try_clone().expect("a descriptor is left"))
-            .metadata()
-            .is_ok_and(|data| data.is_file());
-        Self { stream, fd, is_file, open: true, pending: VecDeque::new() }
-    }
-}
-
-/// From here on signals come as data. The ones that we were told to ignore, stay ignored.
-fn block_signals(ignored: &[i32]) -> Result<SignalFd> {
-    let mut taken: SigSet = [Signal::SIGCONT, Signal::SIGWINCH].into_iter().collect();
-    taken.extend(FORWARDED.iter().copied().filter(|signal| !ignored.contains(&(*signal as i32))));
-    let mut blocked = taken;
-    // So that we may restore the terminal from the background.
-    blocked.add(Signal::SIGTTOU);
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None)?;
-    Ok(SignalFd::with_flags(&taken, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
 }
