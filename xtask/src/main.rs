@@ -67,10 +67,8 @@ enum Command {
         what: lab::Command,
     },
     /// Measure what the chapters cost
-    Bench {
-        #[command(subcommand)]
-        what: bench::What,
-    },
+    #[command(after_help = bench::AFTER_HELP)]
+    Bench(bench::Options),
     /// Say where the kernel and the initramfs are that the chapters boot, getting what is missing
     #[command(after_help = linux::AFTER_HELP)]
     Linux {
@@ -113,7 +111,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Forward(options) => Ok(forward::run(&options)),
         Command::Grade(options) => Ok(grade::run(&options)),
         Command::Lab { what } => Ok(lab::run(&what)),
-        Command::Bench { what } => bench::run(what),
+        Command::Bench(options) => bench::run(options),
         Command::Linux { pieces } => linux::run(&pieces),
         Command::Patched => patched::run(),
         Command::Run { program, arguments } => runner::run(&program, &arguments),
