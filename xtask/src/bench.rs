@@ -39,7 +39,8 @@ pub const AFTER_HELP: &str = "\
 The nest's clock counts instructions, so that its figures repeat: one instruction is one nanosecond.
 With MINI_KVM=native, and a complete KVM, all is measured on this machine by its CPU time instead.
 Without a NAME everything is measured, and if it is in the nest, written to book/performance.json and
-book/figures/performance.svg, from which the book's page is made.";
+book/figures/performance.svg, from which the book's page is made. With a NAME, --write puts the new
+figures there in the place of the old ones, if those are of the same machine.";
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -70,6 +71,9 @@ pub struct Options {
     /// How often each is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Write the figures into the book's files
+    #[arg(long)]
+    write: bool,
     #[command(flatten)]
     here: HereOptions,
     /// Run an image in the bare loop, to be measured
@@ -158,14 +162,25 @@ pub fn run(options: Options) -> Result<ExitCode> {
     }
     let measured = Performance { date: machine::date()?, machine: machine::describe()?, groups };
     io::stdout().write_all(table::text(&measured).as_bytes()).context("stdout")?;
-    if all && counted {
-        let checkout = Places::workspace();
-        measured.write(checkout)?;
-        let drawn = plot::draw(&measured)?;
-        places::write_whole(&checkout.join(plot::FILE), drawn.as_bytes())?;
-        eprintln!("written: {}, {}", performance::FILE, plot::FILE);
+    if options.write || all {
+        if counted {
+            write(measured, all)?;
+        } else {
+            eprintln!("not written: the book's figures are of the nest, MINI_KVM=nest");
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the book's files: with these figures alone, or with those of before that are not new.
+fn write(measured: Performance, all: bool) -> Result<()> {
+    let checkout = Places::workspace();
+    let measured = if all { measured } else { measured.into_those_of(checkout)? };
+    measured.write(checkout)?;
+    let drawn = plot::draw(&measured)?;
+    places::write_whole(&checkout.join(plot::FILE), drawn.as_bytes())?;
+    eprintln!("written: {}, {}", performance::FILE, plot::FILE);
+    Ok(())
 }
 
 /// Builds what is measured, with the release profile, and says where this program's own copy is.

@@ -146,6 +146,30 @@ impl Performance {
         fs::write(checkout.join(FILE), text).with_context(|| format!("{FILE} cannot be written"))
     }
 
+    /// The groups of a checkout's file, with these in the place of those of the same name.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or is of another machine.
+    pub fn into_those_of(self, checkout: &Path) -> Result<Self> {
+        let mut groups = Vec::new();
+        if checkout.join(FILE).exists() {
+            let old = Self::read(checkout)?;
+            ensure!(
+                old.machine == self.machine,
+                "{FILE} has the figures of another machine: cargo xtask bench measures all anew"
+            );
+            groups = old.groups;
+        }
+        for new in self.groups {
+            match groups.iter_mut().find(|old| old.name == new.name) {
+                Some(old) => *old = new,
+                None => groups.push(new),
+            }
+        }
+        Ok(Self { groups, ..self })
+    }
+
     /// The group of this name.
     #[must_use]
     pub fn group(&self, name: &str) -> Option<&Group> {
@@ -197,6 +221,29 @@ mod tests {
         let group = Group::of_rounds("x", "a thing", "s", &["a", "b"], &rounds);
         assert_eq!((group.rows[0].value, group.rows[0].ratio), (10.0, 1.0));
         assert_eq!((group.rows[1].value, group.rows[1].ratio), (22.0, 1.1));
+    }
+
+    #[test]
+    fn new_figures_take_the_place_of_old_ones() {
+        let checkout = tempfile::tempdir().unwrap();
+        fs::create_dir(checkout.path().join("book")).unwrap();
+        let group = |name, value| Group::of_rounds(name, "a thing", "s", &["a"], &[vec![value]]);
+        let measured = |date: &str, cpu: &str, groups| {
+            let machine = vec![("CPU".to_owned(), cpu.to_owned())];
+            Performance { date: date.to_owned(), machine, groups }
+        };
+        let first = measured("yesterday", "one", vec![group("x", 1.0), group("y", 1.0)]);
+        let first = first.into_those_of(checkout.path()).unwrap();
+        first.write(checkout.path()).unwrap();
+
+        let second = measured("today", "one", vec![group("z", 2.0), group("x", 2.0)]);
+        let both = second.into_those_of(checkout.path()).unwrap();
+        let groups = vec![group("x", 2.0), group("y", 1.0), group("z", 2.0)];
+        assert_eq!(both, measured("today", "one", groups));
+
+        let other = measured("today", "another", Vec::new());
+        let error = other.into_those_of(checkout.path()).unwrap_err().to_string();
+        assert!(error.contains("of another machine"), "{error}");
     }
 
     #[test]

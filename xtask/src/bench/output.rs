@@ -8,9 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::fcntl::OFlag;
 use nix::pty::openpty;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2};
 use performance::Group;
 
 use super::Here;
@@ -28,53 +29,63 @@ enum To {
 struct Subject {
     name: &'static str,
     package: &'static str,
-    arguments: &'static [&'static str],
+    /// What it runs, if it is not Linux.
+    guests: &'static [&'static str],
     to: To,
 }
 
+const ONE: &[&str] = &["multiplication"];
 const FOUR: &[&str] = &["multiplication", "multiplication", "multiplication", "multiplication"];
 
-static SUBJECTS: [Subject; 4] = [
+static SUBJECTS: [Subject; 5] = [
+    Subject { name: "`ch07`, a pipe", package: "ch07-hypercall", guests: ONE, to: To::Pipe },
     Subject {
-        name: "`ch07`, into a pipe",
+        name: "`ch07`, a terminal",
         package: "ch07-hypercall",
-        arguments: &["multiplication"],
-        to: To::Pipe,
-    },
-    Subject {
-        name: "`ch07`, onto a terminal",
-        package: "ch07-hypercall",
-        arguments: &["multiplication"],
+        guests: ONE,
         to: To::Terminal,
     },
     Subject {
-        name: "`ch08`, 4 guests, into a pipe",
+        name: "`ch08`, 4 guests, a pipe",
         package: "ch08-multi-vcpu",
-        arguments: FOUR,
+        guests: FOUR,
         to: To::Pipe,
     },
     Subject {
-        name: "`ch08`, 4 guests, onto a terminal",
+        name: "`ch08`, 4 guests, a terminal",
         package: "ch08-multi-vcpu",
-        arguments: FOUR,
+        guests: FOUR,
         to: To::Terminal,
+    },
+    Subject {
+        name: "`ch15`, Linux's log, a pipe",
+        package: "ch15-linux-shell",
+        guests: &[],
+        to: To::Pipe,
     },
 ];
 
 pub fn measure(here: &Here) -> Result<Vec<Group>> {
     eprintln!("output");
-    let writes = SUBJECTS.iter().map(|subject| {
-        let mut command = Command::new(here.chapter(subject.package));
-        command.args(subject.arguments);
-        let ran = run(&mut command, subject.to)?;
-        let lines = ran.printed.iter().filter(|byte| **byte == b'\n').count();
-        ensure!(lines > 0, "{}: it printed nothing", programs::shown(&command));
-        Ok(ran.writes as f64 / lines as f64)
-    });
+    let writes = SUBJECTS.iter().map(|subject| writes_per_line(subject, here));
     let writes = writes.collect::<Result<Vec<_>>>()?;
     let names = SUBJECTS.each_ref().map(|subject| subject.name);
-    let title = "a line of `multiplication`";
+    let title = "a line of output: `multiplication`, or Linux's log";
     Ok(vec![Group::of_rounds("output", title, "calls of `write`", &names, &[writes]), bytes(here)?])
+}
+
+fn writes_per_line(subject: &Subject, here: &Here) -> Result<f64> {
+    let mut command = Command::new(here.chapter(subject.package));
+    if subject.guests.is_empty() {
+        // Without input the shell ends, and the machine with it.
+        command.arg("--kernel").arg(&here.kernel).arg("--initrd").arg(&here.initrd);
+        command.args(["--cmdline", "console=ttyS0 reboot=k,panic_warm panic=-1"]);
+    }
+    command.args(subject.guests);
+    let ran = run(&mut command, subject.to)?;
+    let lines = ran.printed.iter().filter(|byte| **byte == b'\n').count();
+    ensure!(lines > 0, "{}: it printed nothing", programs::shown(&command));
+    Ok(ran.writes as f64 / lines as f64)
 }
 
 /// What a byte costs that the guest of chapter 7 prints by hypercall.
@@ -92,7 +103,7 @@ fn bytes(here: &Here) -> Result<Group> {
             [To::Pipe, To::Terminal].map(|to| nanoseconds_each(COUNT, |count| time(to, count)));
         rounds.push(values.into_iter().collect::<Result<Vec<_>>>()?);
     }
-    let names = ["into a pipe", "onto a terminal"];
+    let names = ["a pipe", "a terminal"];
     let title = "a byte that a guest of chapter 7 prints";
     Ok(Group::of_rounds("output-bytes", title, here.unit(), &names, &rounds))
 }
@@ -103,11 +114,13 @@ struct Ran {
     cpu: Duration,
 }
 
-/// Runs a program to its end, reads all that it prints, and counts its calls of `write`.
+/// Runs a program to its end, reads all that it prints, and counts its calls of `write`: those of
+/// standard output into a pipe, all of them onto a terminal.
 fn run(command: &mut Command, to: To) -> Result<Ran> {
     let (reader, writer) = match to {
         To::Pipe => {
-            let (reader, writer) = nix::unistd::pipe().context("a pipe")?;
+            // Each `write` is a packet, and each `read` gets one. pipe(2).
+            let (reader, writer) = pipe2(OFlag::O_DIRECT | OFlag::O_CLOEXEC).context("a pipe")?;
             (File::from(reader), File::from(writer))
         }
         To::Terminal => {
@@ -120,23 +133,31 @@ fn run(command: &mut Command, to: To) -> Result<Ran> {
     let mut child = command.spawn().with_context(|| programs::shown(command))?;
     // Our copy of the other end: the output ends with the last.
     command.stdout(Stdio::null());
-    let printed = thread::spawn(move || read_all(reader));
+    let reader = thread::spawn(move || read_all(reader));
     let pid = Pid::from_raw(child.id().cast_signed());
     // It has ended, and is still there to be asked.
     waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).context("waitid")?;
-    let writes = calls_of_write(&Path::new("/proc").join(pid.to_string()));
+    let calls = calls_of_write(&Path::new("/proc").join(pid.to_string()));
     let status = child.wait().context("wait")?;
     ensure!(status.success(), "{}: {status}", programs::shown(command));
     let cpu = cpu_time_of_children()? - before;
-    let Ok(printed) = printed.join() else { bail!("the reader of its output failed") };
-    Ok(Ran { printed, writes: writes?, cpu })
+    let Ok((printed, packets)) = reader.join() else { bail!("the reader of its output failed") };
+    let writes = match to {
+        To::Pipe => packets,
+        To::Terminal => calls?,
+    };
+    Ok(Ran { printed, writes, cpu })
 }
 
-/// All that comes. A terminal that everybody has left ends with an error.
-fn read_all(mut reader: File) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let _ = reader.read_to_end(&mut bytes);
-    bytes
+/// All that comes, and in how many pieces. A terminal that everybody has left ends with an error.
+fn read_all(mut reader: File) -> (Vec<u8>, u64) {
+    let (mut bytes, mut pieces) = (Vec::new(), 0);
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = reader.read(&mut buffer) {
+        bytes.extend(&buffer[..count]);
+        pieces += 1;
+    }
+    (bytes, pieces)
 }
 
 /// proc(5): `syscw`.

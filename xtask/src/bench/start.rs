@@ -11,8 +11,13 @@ use super::{Here, process, tools};
 const STARTS: u32 = 10;
 
 pub fn measure(here: &Here) -> Result<Vec<Group>> {
-    let programs = [here.tools.join(tools::HLT), here.chapter("ch03-hlt")];
-    // The first start brings them into memory, and shows that both do the same.
+    let programs = [
+        here.tools.join(tools::HLT),
+        here.chapter("ch03-hlt"),
+        here.tools.join(tools::NOTHING_IN_C),
+        here.tools.join(tools::NOTHING_IN_RUST),
+    ];
+    // The first start brings them into memory, and shows that the first two do the same.
     let said = programs
         .iter()
         .map(|program| Ok(process::finish(&mut Command::new(program), 0)?.1.stderr))
@@ -37,6 +42,6 @@ pub fn measure(here: &Here) -> Result<Vec<Group>> {
         rounds.push(nanoseconds.collect::<Result<Vec<_>>>()?);
     }
     let title = "a VM from its program's start to its end, with one exit";
-    let rows = ["the same in C", "`ch03-hlt`"];
+    let rows = ["the same in C", "`ch03-hlt`", "an empty program in C", "an empty program in Rust"];
     Ok(vec![Group::of_rounds("start", title, here.unit(), &rows, &rounds)])
 }

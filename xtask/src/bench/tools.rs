@@ -13,6 +13,9 @@ use crate::programs;
 pub const HLT: &str = "hlt";
 /// The image that multiplies matrices; its last four bytes say how often.
 pub const MATRIX: &str = "matrix";
+/// Programs that do nothing.
+pub const NOTHING_IN_C: &str = "nothing-c";
+pub const NOTHING_IN_RUST: &str = "nothing-rust";
 
 /// A real-mode image: the code at address 0, and nothing else.
 const IMAGE: &[&str] = &[
@@ -33,15 +36,23 @@ pub fn build(places: &Places) -> Result<PathBuf> {
     fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     compile("hlt.c", &["-O2", "-Wall", "-Wextra", "-Werror"], &directory.join(HLT))?;
     compile("matrix.S", IMAGE, &directory.join(MATRIX))?;
+    compile("nothing.c", &["-O2"], &directory.join(NOTHING_IN_C))?;
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut command = Command::new(compiler);
+    command.args(["--edition=2024", "-O", "-o"]).arg(directory.join(NOTHING_IN_RUST));
+    programs::output_of(command.arg(source("nothing.rs")))?;
     Ok(directory)
 }
 
-fn compile(source: &str, options: &[&str], program: &Path) -> Result<()> {
+fn source(name: &str) -> PathBuf {
+    Places::workspace().join("xtask/src/bench").join(name)
+}
+
+fn compile(name: &str, options: &[&str], program: &Path) -> Result<()> {
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let mut command = Command::new(compiler);
     command.args(options).arg("-o").arg(program);
-    command.arg(Places::workspace().join("xtask/src/bench").join(source));
-    programs::output_of(&mut command).map(drop)
+    programs::output_of(command.arg(source(name))).map(drop)
 }
 
 #[cfg(test)]
@@ -56,6 +67,8 @@ mod tests {
         assert!(image.len() < 200, "{} bytes", image.len());
         assert!(image.ends_with(&[0, 0, 1, 0, 0, 0]), "{image:x?}");
         assert_eq!(image[0], 0xbe, "it begins with mov $a, %si");
-        assert!(directory.join(HLT).is_file());
+        for name in [HLT, NOTHING_IN_C, NOTHING_IN_RUST] {
+            assert!(directory.join(name).is_file(), "{name}");
+        }
     }
 }
