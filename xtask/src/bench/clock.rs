@@ -49,7 +49,7 @@ pub fn measure(names: &[Name], rounds: u32, this: &Path, counted: bool) -> Resul
             .filter_map(|name| name.to_possible_value())
             .map(|name| name.get_name().to_owned()),
     );
-    let counting = CountingQemu::new(&qemu)?;
+    let counting = CountingQemu::new(&qemu, &places.target)?;
     if counted {
         command.arg("--counted");
         // A nest of its own, that goes with its command.
@@ -81,8 +81,10 @@ struct CountingQemu {
 }
 
 impl CountingQemu {
-    fn new(qemu: &Path) -> Result<Self> {
-        let directory = tempfile::tempdir().context("cannot make a directory")?;
+    /// In a directory from which programs can be started: not all that `TMPDIR` names are.
+    fn new(qemu: &Path, parent: &Path) -> Result<Self> {
+        let directory = tempfile::tempdir_in(parent)
+            .with_context(|| format!("cannot make a directory in {}", parent.display()))?;
         let path = directory.path().join(QEMU);
         let qemu = qemu.to_str().context("QEMU's path is not UTF-8")?.replace('\'', r"'\''");
         fs::write(&path, format!("#!/bin/sh\nexec '{qemu}' \"$@\" -icount shift=0,sleep=off\n"))
@@ -108,7 +110,7 @@ mod tests {
         let real = tempfile::tempdir().unwrap();
         let echo = real.path().join("it's echo");
         std::os::unix::fs::symlink("/bin/echo", &echo).unwrap();
-        let counting = CountingQemu::new(&echo).unwrap();
+        let counting = CountingQemu::new(&echo, real.path()).unwrap();
         let path = counting.path().unwrap();
         let first = std::env::split_paths(&path).next().unwrap().join(QEMU);
         let said = programs::output_of(Command::new(first).args(["-M", "a b"])).unwrap();
