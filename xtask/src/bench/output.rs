@@ -38,13 +38,13 @@ const ONE: &[&str] = &["multiplication"];
 const FOUR: &[&str] = &["multiplication", "multiplication", "multiplication", "multiplication"];
 
 static SUBJECTS: [Subject; 5] = [
-    Subject { name: "`ch07`, a pipe", package: "ch07-hypercall", guests: ONE, to: To::Pipe },
     Subject {
         name: "`ch07`, a terminal",
         package: "ch07-hypercall",
         guests: ONE,
         to: To::Terminal,
     },
+    Subject { name: "`ch07`, a pipe", package: "ch07-hypercall", guests: ONE, to: To::Pipe },
     Subject {
         name: "`ch08`, 4 guests, a pipe",
         package: "ch08-multi-vcpu",

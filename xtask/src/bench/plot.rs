@@ -11,6 +11,9 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 /// Where it is, in a checkout.
 pub const FILE: &str = "book/figures/performance.svg";
 
+/// It counts calls, of which one may be all: next to that, no difference of costs would be seen.
+const NOT_SHOWN: [&str; 1] = ["output"];
+
 const WIDTH: u32 = 740;
 /// Of a row, and of a group's heading.
 const ROW: u32 = 24;
@@ -21,7 +24,7 @@ const SCALE: (u32, u32) = (250, 660);
 /// The numbers of the scale have a row of their own.
 const TOP: u32 = 30;
 
-/// Where a line across the plot helps the eye.
+/// The numbers of the scale.
 const TICKS: [f64; 14] =
     [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
 
@@ -35,13 +38,17 @@ const TEXT: f64 = 14.0 * 1.24;
 
 /// The SVG, with its text as text.
 pub fn draw(measured: &Performance) -> Result<String> {
-    let groups: Vec<&Group> = measured.groups.iter().filter(|group| group.rows.len() > 1).collect();
+    let is_shown = |group: &&Group| group.rows.len() > 1 && !NOT_SHOWN.contains(&&*group.name);
+    let groups: Vec<&Group> = measured.groups.iter().filter(is_shown).collect();
     let height = TOP + groups.iter().map(|group| group_height(group)).sum::<u32>();
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
         let scale = Scale::of(&groups);
-        draw_grid(&area, &scale, height).map_err(failed)?;
+        for tick in scale.ticks() {
+            let number = Text::new(format!("{tick}"), (scale.x(tick), 12), style(HPos::Center));
+            area.draw(&number).map_err(failed)?;
+        }
         let mut y = TOP;
         for group in &groups {
             draw_group(&area, &scale, group, y).map_err(failed)?;
@@ -78,6 +85,11 @@ impl Scale {
         Self { least, most }
     }
 
+    /// Where a line helps the eye.
+    fn ticks(&self) -> impl Iterator<Item = f64> {
+        TICKS.into_iter().filter(|tick| (self.least..self.most).contains(tick))
+    }
+
     fn x(&self, ratio: f64) -> i32 {
         let share = (ratio / self.least).ln() / (self.most / self.least).ln();
         let (left, right) = (f64::from(SCALE.0), f64::from(SCALE.1));
@@ -90,22 +102,17 @@ fn style(place: HPos) -> TextStyle<'static> {
     font.color(&INK).pos(Pos::new(place, VPos::Center))
 }
 
-fn draw_grid<'a>(area: &Area<'a>, scale: &Scale, height: u32) -> Drawn<'a> {
-    for tick in TICKS.into_iter().filter(|tick| (scale.least..scale.most).contains(tick)) {
-        let x = scale.x(tick);
-        let strength = if tick == 1.0 { 0.9 } else { 0.2 };
-        let line = vec![(x, TOP as i32 - 6), (x, height as i32 - GAP as i32)];
-        area.draw(&PathElement::new(line, INK.mix(strength)))?;
-        area.draw(&Text::new(format!("{tick}"), (x, 12), style(HPos::Center)))?;
-    }
-    Ok(())
-}
-
 fn draw_group<'a>(area: &Area<'a>, scale: &Scale, group: &Group, y: u32) -> Drawn<'a> {
     let middle = |row: u32| (y + row * ROW + ROW / 2) as i32;
-    // It stands over the lines, as if they were not there.
-    let title = format!("{} (1 = {})", plain(&group.title), plain(&group.rows[0].name));
-    area.draw(&Text::new(title, (4, middle(0)), style(HPos::Left)))?;
+    let unit = if group.unit == "s" { "seconds" } else { &group.unit };
+    let title = format!("{}: {unit} (1 = {})", group.title, group.rows[0].name);
+    area.draw(&Text::new(plain(&title), (4, middle(0)), style(HPos::Left)))?;
+    for tick in scale.ticks() {
+        let (x, top) = (scale.x(tick), (y + ROW) as i32);
+        let line = vec![(x, top), (x, (y + group_height(group) - GAP) as i32)];
+        let strength = if tick == 1.0 { 0.9 } else { 0.2 };
+        area.draw(&PathElement::new(line, INK.mix(strength)))?;
+    }
     for (number, row) in (1..).zip(&group.rows[1..]) {
         let (from, to) = (scale.x(1.0), scale.x(row.ratio));
         // A bar of no length is to be seen, too.
@@ -187,7 +194,10 @@ mod tests {
     #[test]
     fn text_is_text_and_colours_are_the_pages() {
         let svg = draw(&measured()).unwrap();
-        assert!(svg.contains("a thing (1 = a)") && svg.contains("b &amp; c"), "{svg}");
+        assert!(
+            svg.contains("a thing: instructions (1 = a)") && svg.contains("b &amp; c"),
+            "{svg}"
+        );
         assert!(
             svg.contains(">\n1.10\n<") && svg.contains(">\n15.0\n<") && svg.contains(">\n0.05"),
             "{svg}"
