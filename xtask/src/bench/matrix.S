@@ -48,5 +48,9 @@ a:      .word   1, 2, 3
 b:      .word   9, 8, 7
         .word   6, 5, 4
         .word   3, 2, 1
+
+        # In a page of its own: an emulator translates the code of a page anew when something is written
+        # there, and would do little else.
+        .org    0x1000
 product: .fill  N * N, 2, 0
 count:  .long   1
