@@ -15,7 +15,7 @@ pub fn ratio(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
-        0.1.. => format!("{value:.2}"),
+        0.0995.. => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     }
 }
@@ -67,6 +67,7 @@ mod tests {
     #[test]
     fn ratios() {
         assert_eq!(ratio(1.0), "1.00");
+        assert_eq!(ratio(0.0999), "0.10");
         assert_eq!(ratio(0.0714), "0.071");
         assert_eq!(ratio(15.26), "15.3");
         assert_eq!(ratio(1234.5), "1234");
