@@ -73,10 +73,8 @@ enum Command {
     #[command(after_help = fuzz::AFTER_HELP)]
     Fuzz(fuzz::Options),
     /// Measure what the chapters cost
-    Bench {
-        #[command(subcommand)]
-        what: bench::What,
-    },
+    #[command(after_help = bench::AFTER_HELP)]
+    Bench(bench::Options),
     /// Run guests made at random on the chapters' VMMs: none may break its VMM
     #[command(after_help = chaos::AFTER_HELP)]
     Chaos(chaos::Options),
@@ -132,7 +130,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Grade(options) => Ok(grade::run(&options)),
         Command::Lab { what } => Ok(lab::run(&what)),
         Command::Fuzz(options) => fuzz::run(&options),
-        Command::Bench { what } => bench::run(what),
+        Command::Bench(options) => bench::run(options),
         Command::Chaos(options) => chaos::run(&options),
         Command::Linux { pieces } => linux::run(&pieces),
         Command::Nest { what } => nest::run_command(what),

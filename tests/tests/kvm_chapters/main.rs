@@ -23,3 +23,4 @@ mod protected_mode;
 mod side_by_side;
 mod snapshots;
 mod stopping;
+mod writes;

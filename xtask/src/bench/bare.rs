@@ -18,8 +18,9 @@ use crate::doctor::tiny_guest::give_memory;
 /// `_IO(KVMIO, 0x80)`. include/uapi/linux/kvm.h.
 const KVM_RUN: libc::c_ulong = 0xae80;
 
-/// Runs a real-mode image at address 0 until it halts, and lets all it writes go nowhere.
-pub fn run(image: &Path) -> Result<ExitCode> {
+/// Runs a real-mode image at address 0 until it halts, and lets all it writes go nowhere. It may ask
+/// for the `registers` at each exit, as a VMM does that does not know better.
+pub fn run(image: &Path, registers: bool) -> Result<ExitCode> {
     let image = fs::read(image).with_context(|| image.display().to_string())?;
     let kvm = doctor::open_kvm().map_err(anyhow::Error::msg)?;
     let vm = kvm.create_vm().context("KVM_CREATE_VM")?;
@@ -40,6 +41,9 @@ pub fn run(image: &Path) -> Result<ExitCode> {
         // the vCPU's own page and to the guest's memory, which outlives the loop.
         if unsafe { libc::ioctl(fd, KVM_RUN, 0) } < 0 {
             return Err(io::Error::last_os_error()).context("KVM_RUN");
+        }
+        if registers {
+            vcpu.get_regs().context("KVM_GET_REGS")?;
         }
         match vcpu.get_kvm_run().exit_reason {
             KVM_EXIT_IO => (),

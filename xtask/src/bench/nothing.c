@@ -1,0 +1,6 @@
+/* What a C program costs before and after its `main`. */
+
+int main(void)
+{
+	return 0;
+}

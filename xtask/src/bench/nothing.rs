@@ -1,0 +1,3 @@
+//! What a Rust program costs before and after its `main`.
+
+fn main() {}
