@@ -78,6 +78,7 @@ impl Checkout {
         };
         self.chapters.iter().position(is_it).ok_or_else(|| {
             let all = self.chapters.join("\n    ");
+            let spelling = if spelling.is_empty() { "\"\"" } else { spelling };
             Mistake(format!("{spelling}: there is no such chapter\n  there are:\n    {all}")).into()
         })
     }

@@ -234,6 +234,7 @@ mod tests {
             minutes: 60,
             prerequisites: Vec::new(),
             folders: folders.iter().map(|it| (*it).to_owned()).collect(),
+            needs: Vec::new(),
             tasks: Vec::new(),
         }
     }

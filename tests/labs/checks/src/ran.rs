@@ -81,7 +81,8 @@ impl<'a> Run<'a> {
         let time = self.patience.of(self.time);
         let start = Instant::now();
         let child = command.spawn().map_err(|error| Stop::Broken(format!("{line}\n{error}")))?;
-        match saying(&line, time, || finish_within(child, &self.input, time, BYTES_MAX)) {
+        let name = format!("{} {}", self.job.chapter, self.arguments.join(" "));
+        match saying(&name, time, || finish_within(child, &self.input, time, BYTES_MAX)) {
             Ok(finished) => {
                 self.patience.note_end(start.elapsed());
                 let scratch = format!("{}/", self.job.scratch.display());
@@ -159,16 +160,16 @@ pub fn sources(job: &Job, arguments: &[String]) -> String {
 }
 
 /// Does something that may take this long, and if it does take long, says so on standard error.
-fn saying<T>(line: &str, time: Duration, work: impl FnOnce() -> T) -> T {
+fn saying<T>(name: &str, time: Duration, work: impl FnOnce() -> T) -> T {
     let (done, waits) = channel::<()>();
-    let command = line.lines().next().unwrap_or_default().to_owned();
+    let name = name.to_owned();
     thread::spawn(move || {
         for quarter in 1..4_u32 {
             if waits.recv_timeout(time / 4) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
             let so_far = (time * quarter / 4).as_secs();
-            eprintln!("running for {so_far} s, of {} at most: {command}", time.as_secs());
+            eprintln!("running for {so_far} s, of {} at most: {name}", time.as_secs());
         }
     });
     let result = work();
