@@ -31,8 +31,8 @@ Exit status:
    0  full points
    1  fewer, or the answer does not compile
   64  there is no such chapter or task, or it has no lab
-  66  there is no answer at the place named by --against
-  69  it could not be graded: no usable KVM, say";
+  66  there is no answer at the place named by --against, or only a part of one
+  69  it could not be graded: no usable KVM, or with MINI_KVM=native one that lacks what it takes";
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -171,7 +171,7 @@ fn grade(
         grades.push(LabGrade::absent(lab, &format!("there is no answer: {why}")));
     }
     grades.sort_by(|a, b| a.chapter.cmp(&b.chapter));
-    // Who grades another's tree has other tasks than the hints of.
+    // Who grades somebody else's tree is not who needs them.
     Ok(Grade { seed, labs: grades, offers_hints: options.against.is_none() })
 }
 
