@@ -13,13 +13,13 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// How much of `whole` a run gets now: all of it, or if one hung before, a quarter. That is still
+    /// How much of `whole` a run gets now: all of it, or if one hung before, half. That is still
     /// long, and on a machine so slow that it is not, it is ten times what others took.
     pub fn of(&self, whole: Duration) -> Duration {
         if !self.has_hung.get() {
             return whole;
         }
-        (whole / 4).max(self.slowest.get() * 10).min(whole)
+        (whole / 2).max(self.slowest.get() * 10).min(whole)
     }
 
     /// One came to its end.
@@ -44,10 +44,10 @@ mod tests {
         patience.note_end(seconds(1));
         assert_eq!(patience.of(seconds(60)), seconds(60));
         patience.note_hang();
-        assert_eq!(patience.of(seconds(60)), seconds(15));
-        patience.note_end(seconds(3));
-        patience.note_end(seconds(2));
         assert_eq!(patience.of(seconds(60)), seconds(30));
+        patience.note_end(seconds(4));
+        patience.note_end(seconds(2));
+        assert_eq!(patience.of(seconds(60)), seconds(40));
         patience.note_end(seconds(20));
         assert_eq!(patience.of(seconds(60)), seconds(60));
     }
