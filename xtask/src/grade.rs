@@ -154,7 +154,10 @@ fn grade(
     for (answer, outcome) in answers.iter().filter_map(|answer| {
         Some((answer, outcomes.iter().find(|outcome| outcome.name == answer.name)?))
     }) {
-        record.note(&answer.folder, &answer.chapter, report::passed(outcome));
+        // What could not be graded is as it was.
+        if let Some(passed) = report::passed(outcome) {
+            record.note(&answer.folder, &answer.chapter, passed);
+        }
     }
     // What it is good for can do without.
     let _ = record.save();

@@ -50,10 +50,17 @@ pub struct TaskGrade {
     seconds: f64,
 }
 
-/// The ids of the tasks that were passed.
-pub fn passed(outcome: &Outcome) -> Vec<String> {
-    let passed = outcome.tasks.iter().filter(|task| task.verdict == Verdict::Passed);
-    passed.map(|task| task.id.clone()).collect()
+/// The ids of the tasks that were passed; `None` if not all could be graded.
+pub fn passed(outcome: &Outcome) -> Option<Vec<String>> {
+    let mut passed = Vec::new();
+    for task in &outcome.tasks {
+        match task.verdict {
+            Verdict::Passed => passed.push(task.id.clone()),
+            Verdict::Failed(_) => {}
+            Verdict::Broken(_) => return None,
+        }
+    }
+    Some(passed)
 }
 
 impl LabGrade {
@@ -293,6 +300,17 @@ seed 42: the same guests, inputs and numbers again with --seed 42
                 ]
             }] })
         );
+    }
+
+    #[test]
+    fn what_could_not_be_graded_is_not_remembered() {
+        let outcome = |second| {
+            let task = |id: &str, verdict| TaskOutcome { id: id.to_owned(), verdict, seconds: 0.0 };
+            let tasks = vec![task("puts", Verdict::Passed), task("tenth", second)];
+            passed(&Outcome { name: String::new(), tasks })
+        };
+        assert_eq!(outcome(Verdict::Failed(String::new())).unwrap(), ["puts"]);
+        assert_eq!(outcome(Verdict::Broken(String::new())), None);
     }
 
     #[test]
