@@ -8,6 +8,7 @@ pub mod patience;
 pub mod ran;
 pub mod screen;
 pub mod terminal;
+pub mod typed;
 pub mod verdict;
 
 mod ch01;

@@ -14,7 +14,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::answer::Answer;
 use crate::patience::Patience;
-use crate::ran::{be_quiet_about_panics, shown};
+use crate::typed::{be_quiet_about_panics, shown};
 use crate::verdict::{Result, Stop, fail};
 
 /// Long enough for the nest on a busy machine; what is awaited comes sooner.

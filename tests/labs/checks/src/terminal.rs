@@ -8,7 +8,7 @@ use labs::protocol::Job;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::patience::Patience;
-use crate::ran::{be_quiet_about_panics, shown, sources};
+use crate::typed::{be_quiet_about_panics, shown, sources};
 use crate::verdict::{Result, Stop, fail};
 
 /// Long enough for the nest on a busy machine; what is awaited comes sooner.
