@@ -102,6 +102,11 @@ impl<'a> Run<'a> {
     }
 }
 
+/// The library that makes KVM fail: `tests/shim/kvm_faults.c`.
+pub fn fault_library() -> &'static Path {
+    Path::new(concat!(env!("KVM_FAULTS_DIR"), "/kvm_faults.so"))
+}
+
 /// Makes KVM fail for the program: `fault` is `KVM_FAULT` of the shim.
 pub fn set_fault(command: &mut Command, fault: &str) {
     // By its name alone, for a path in LD_PRELOAD ends at a space.

@@ -81,6 +81,14 @@ fn what_there_is_not_is_bad_usage() {
     assert_ends(&mut xtask(&["grade"]), 64, &["<CHAPTERS>"]);
     assert_ends(&mut xtask(&["grade", "ch01", "--all"]), 64, &["cannot be used with"]);
     assert_ends(&mut xtask(&["grade", "ch01", "--seed", "x"]), 64, &["--seed"]);
+    assert_ends(&mut xtask(&["grade", ""]), 64, &["error: \"\": there is no such chapter"]);
+    assert_ends(&mut xtask(&["grade", "--hint", "puts"]), 64, &["--hint: name one chapter"]);
+    for command in [&["grade", "ch01"][..], &["lab", "check", "ch01"]] {
+        let mut command = xtask(command);
+        let output = command.env("MINI_KVM", "bogus").output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{}", said(&output));
+        assert_eq!(said(&output).matches("MINI_KVM=bogus: there is no such choice").count(), 1);
+    }
 }
 
 #[test]
@@ -96,6 +104,18 @@ fn a_tree_without_the_chapter_is_not_graded() {
         66,
         &["/nowhere: No such"],
     );
+}
+
+#[test]
+fn an_answer_without_what_its_lab_is_about_is_not_graded() {
+    let tree = tempfile::tempdir().unwrap();
+    let chapter = tree.path().join("chapters/ch12-os-1k");
+    copy(&checkout().join("chapters/ch12-os-1k"), &chapter);
+    let place = tree.path().canonicalize().unwrap().join("os-1k");
+    for named in [tree.path(), &chapter] {
+        let grade = &mut xtask(&["grade", "ch12", "--against", named.to_str().unwrap()]);
+        assert_ends(grade, 66, &["no os-1k there", &format!("at {}", place.display())]);
+    }
 }
 
 #[test]
@@ -120,7 +140,13 @@ fn what_does_not_compile_has_no_points() {
 fn a_manifest_that_is_none_has_no_points() {
     let tree = changed("Cargo.toml", "[dependencies]", "[dependencies");
     let tree = tree.path().to_str().unwrap();
-    assert_ends(&mut xtask(&["grade", "ch01", "--against", tree]), 1, &["0 of 10 points"]);
+    let parts = ["0 of 10 points", "TOML parse error at line ", "[dependencies"];
+    let output = xtask(&["grade", "ch01", "ch01", "--against", tree]).output().unwrap();
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    assert_eq!(said.matches("0 of 10 points").count(), 1, "{said}");
+    assert!(!said.contains("a hint:"), "{said}");
 }
 
 #[test]
@@ -144,6 +170,15 @@ fn hints_come_in_two_tiers_from_any_folder() {
     assert!(!first.contains("get_sregs") && first.contains("more: cargo xtask"), "{first}");
     assert!(second.contains("which ioctl") && second.contains("get_sregs"), "{second}");
     assert_eq!(hint(&["1"]), first);
+    assert!(second.lines().all(|line| line.chars().count() <= 100), "{second}");
+    // Without a task it is one hint, and the chapter may come last.
+    let of_all = xtask(&["grade", "--hint", "ch07"]).output().unwrap();
+    assert_eq!(of_all.status.code(), Some(0), "{}", said(&of_all));
+    let text = String::from_utf8_lossy(&of_all.stdout);
+    let tasks = text.lines().filter(|line| {
+        ["puts: ", "pointers: ", "tenth: "].iter().any(|task| line.starts_with(task))
+    });
+    assert_eq!(tasks.count(), 1, "{text}");
 }
 
 #[test]
@@ -189,6 +224,20 @@ fn a_students_workspace_builds_and_grades_on_its_own() {
             .env_remove("MINI_KVM");
         cargo.output().unwrap()
     };
+    // What needs the answers says so.
+    for (command, name) in [
+        (&["xtask", "lab", "start", "ch01", "/nowhere"][..], "lab start"),
+        (&["xtask", "lab", "check"], "lab check"),
+        (&["xtask", "test"], "test"),
+    ] {
+        let refused = cargo(command);
+        assert_eq!(refused.status.code(), Some(66), "{}", said(&refused));
+        let message = format!(
+            "student's workspace, with neither the book nor the solutions\n  cargo xtask {name} is"
+        );
+        assert!(said(&refused).contains(&message), "{}", said(&refused));
+    }
+
     let grade = ["xtask", "grade", "ch01", "--json", "--seed", "7"];
     let starter = cargo(&grade);
     assert_eq!(starter.status.code(), Some(1), "{}", said(&starter));

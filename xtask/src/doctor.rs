@@ -1,7 +1,7 @@
 //! `cargo xtask doctor`: can this machine's KVM run every chapter, and if not, why not?
 
-mod capabilities;
-mod guests;
+pub mod capabilities;
+pub mod guests;
 mod machine;
 mod page_tables;
 mod report;

@@ -1,6 +1,7 @@
 //! `cargo xtask grade`: checks answers to labs, and says what they are worth.
 
 mod hint;
+pub mod machine;
 mod report;
 mod watch;
 
@@ -20,7 +21,6 @@ use crate::lab::record::Record;
 use crate::lab::{NoInput, fail, mistake, session, take_turn};
 use crate::linux::Piece;
 use crate::places::Places;
-use crate::verdict::{self, Verdict};
 use report::{Grade, LabGrade};
 
 /// How it is used, for `--help`.
@@ -31,13 +31,13 @@ Exit status:
    0  full points
    1  fewer, or the answer does not compile
   64  there is no such chapter or task, or it has no lab
-  66  there is no answer at the place named by --against
-  69  it could not be graded: no usable KVM, say";
+  66  there is no answer at the place named by --against, or only a part of one
+  69  it could not be graded: no usable KVM, or with MINI_KVM=native one that lacks what it takes";
 
 #[derive(clap::Args)]
 pub struct Options {
     /// ch07, 7 or ch07-hypercall
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(required_unless_present_any = ["all", "hint"], conflicts_with = "all")]
     chapters: Vec<String>,
     /// Grade every lab
     #[arg(long)]
@@ -48,8 +48,8 @@ pub struct Options {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
-    /// Do not grade: print a hint for a task, or for each that is not passed yet. Say it twice for
-    /// the second hint
+    /// Do not grade: print a hint for a task, or for the first that is not passed yet. Say it twice
+    /// for the second hint
     #[arg(long, value_name = "TASK", num_args = 0..=1, default_missing_value = "")]
     #[arg(conflicts_with_all = ["json", "watch", "all"])]
     hint: Vec<String>,
@@ -69,16 +69,18 @@ pub fn run(options: &Options) -> ExitCode {
 fn attempt(options: &Options) -> Result<ExitCode> {
     let checkout = Checkout::here()?;
     let labs = Labs::read(&checkout.root)?;
+    if !options.hint.is_empty() {
+        return hint::run(&checkout, &target()?, &labs, options);
+    }
     let wanted = wanted(&checkout, &labs, options)?;
     let target = target()?;
-    if !options.hint.is_empty() {
-        let [lab] = wanted.as_slice() else { return mistake("--hint: name one chapter") };
-        return hint::run(&checkout, &target, lab, options);
-    }
+    machine::check_choice()?;
+    let seed = options.seed.unwrap_or_else(any_seed);
     if options.watch {
-        return watch::run(&checkout, &labs, &target, &wanted, options);
+        return watch::run(&checkout, &labs, &target, &wanted, options, seed);
     }
-    let grade = grade(&checkout, &labs, &target, &wanted, options)?;
+    let extent = if options.all { Extent::Workspace } else { Extent::Least };
+    let grade = grade(&checkout, &labs, &target, &wanted, options, seed, extent)?;
     let text = if options.json { grade.to_json()? } else { grade.to_string() };
     io::stdout().write_all(text.as_bytes()).context("stdout")?;
     Ok(grade.status())
@@ -90,14 +92,26 @@ fn wanted<'a>(checkout: &Checkout, labs: &'a Labs, options: &Options) -> Result<
         let is_here = |lab: &&Lab| checkout.chapters.contains(&lab.chapter);
         return Ok(labs.labs.iter().filter(is_here).collect());
     }
-    let find = |spelling: &String| {
+    named(checkout, labs, &options.chapters)
+}
+
+/// The labs of these chapters, each once.
+pub fn named<'a>(
+    checkout: &Checkout,
+    labs: &'a Labs,
+    spellings: &[String],
+) -> Result<Vec<&'a Lab>> {
+    let mut named: Vec<&Lab> = Vec::new();
+    for spelling in spellings {
         let chapter = &checkout.chapters[checkout.position(spelling)?];
-        match labs.find(chapter) {
-            Some(lab) => Ok(lab),
-            None => mistake(format!("{chapter} has no lab")),
+        let Some(lab) = labs.find(chapter) else {
+            return mistake(format!("{chapter} has no lab"));
+        };
+        if named.iter().all(|other| other.chapter != lab.chapter) {
+            named.push(lab);
         }
-    };
-    options.chapters.iter().map(find).collect()
+    }
+    Ok(named)
 }
 
 /// The target directory, above the `debug` directory in which this program lies.
@@ -112,15 +126,16 @@ fn grade(
     target: &Path,
     wanted: &[&Lab],
     options: &Options,
+    seed: u32,
+    extent: Extent,
 ) -> Result<Grade> {
-    let seed = options.seed.unwrap_or_else(any_seed);
     let mut answers = Vec::new();
     let mut absent = Vec::new();
     for lab in wanted {
         match find(checkout, lab, options.against.as_deref()) {
             Ok(answer) => answers.push((*lab, answer)),
             // Of all labs, some may not be answered.
-            Err(error) if options.all && error.is::<NoInput>() => absent.push(*lab),
+            Err(error) if options.all && error.is::<NoInput>() => absent.push((*lab, error)),
             Err(error) => return Err(error),
         }
     }
@@ -131,16 +146,18 @@ fn grade(
 
     let (labs_of, answers): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
     let _turn = take_turn(target)?;
-    let extent = if options.all { Extent::Workspace } else { Extent::Least };
     let built = build::answers(checkout, target, &answers, extent)?;
     let jobs = jobs(checkout, target, seed, &labs_of, &answers, &built)?;
-    let outcomes = check(checkout, target, &jobs, extent)?;
+    let outcomes = check(checkout, target, all, &jobs, extent)?;
 
     let mut record = Record::read(target);
     for (answer, outcome) in answers.iter().filter_map(|answer| {
         Some((answer, outcomes.iter().find(|outcome| outcome.name == answer.name)?))
     }) {
-        record.note(&answer.folder, &answer.chapter, report::passed(outcome));
+        // What could not be graded is as it was.
+        if let Some(passed) = report::passed(outcome) {
+            record.note(&answer.folder, &answer.chapter, passed);
+        }
     }
     // What it is good for can do without.
     let _ = record.save();
@@ -151,11 +168,14 @@ fn grade(
         let missing = not_passed(&record, &answer.folder, lab, all);
         grades.push(LabGrade::new(lab, &answer.folder, missing, built.err(), outcome)?);
     }
-    for lab in absent {
-        grades.push(LabGrade::absent(lab));
+    for (lab, why) in absent {
+        let why = why.to_string();
+        let why = why.lines().next().unwrap_or_default();
+        grades.push(LabGrade::absent(lab, &format!("there is no answer: {why}")));
     }
     grades.sort_by(|a, b| a.chapter.cmp(&b.chapter));
-    Ok(Grade { seed, labs: grades })
+    // Who grades somebody else's tree is not who needs them.
+    Ok(Grade { seed, labs: grades, offers_hints: options.against.is_none() })
 }
 
 fn find(checkout: &Checkout, lab: &Lab, against: Option<&Path>) -> Result<Answer> {
@@ -165,16 +185,17 @@ fn find(checkout: &Checkout, lab: &Lab, against: Option<&Path>) -> Result<Answer
     }
 }
 
-/// The prerequisites of a lab that were not passed in this tree.
+/// The prerequisites of a lab that are in this tree, and were not passed there.
 fn not_passed(record: &Record, folder: &Path, lab: &Lab, all: &Labs) -> Vec<String> {
-    let is_passed = |number: &&String| {
+    let is_due = |number: &&String| {
         let other = all.labs.iter().find(|other| other.number() == number.as_str());
         other.is_some_and(|other| {
+            let is_here = folder.with_file_name(&other.chapter).join("Cargo.toml").is_file();
             let passed = record.passed(folder, &other.chapter).unwrap_or(&[]);
-            other.tasks.iter().all(|task| passed.contains(&task.id))
+            is_here && !other.tasks.iter().all(|task| passed.contains(&task.id))
         })
     };
-    lab.prerequisites.iter().filter(|number| !is_passed(number)).cloned().collect()
+    lab.prerequisites.iter().filter(is_due).cloned().collect()
 }
 
 /// What is to be checked of the answers that were built.
@@ -187,22 +208,26 @@ pub fn jobs(
     built: &[Built],
 ) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
-    let scratch = target.join("labs/scratch");
+    // As one would type it in the checkout.
+    let typed = |path: &Path| path.strip_prefix(&checkout.root).unwrap_or(path).to_owned();
+    let scratch = typed(&target.join("labs/scratch"));
     for ((lab, answer), built) in labs.iter().zip(answers).zip(built) {
         let Ok(program) = built else { continue };
-        let package = match &answer.files {
-            Files::Member(package) => package.name(),
-            Files::Elsewhere { .. } => lab.chapter.clone(),
+        let command = match &answer.files {
+            Files::Member(package) => format!("cargo run -q -p {} --", package.name()),
+            // Cargo knows no package of that name here; this is what it would run it with.
+            Files::Elsewhere { .. } => {
+                format!("xtask/runner {}", quoted(&typed(program).to_string_lossy()))
+            }
         };
         jobs.push(Job {
             name: answer.name.clone(),
             chapter: lab.chapter.clone(),
             tasks: lab.tasks.iter().map(|task| task.id.clone()).collect(),
             program: program.clone(),
-            command: format!("cargo run -q -p {package} --"),
+            command,
             sources: answer.sources(&build::workspace(target)),
-            // As one would type it in the checkout.
-            scratch: scratch.strip_prefix(&checkout.root).unwrap_or(&scratch).join(&answer.name),
+            scratch: scratch.join(&answer.name),
             seed,
             environment: environment(lab)?,
         });
@@ -229,25 +254,42 @@ fn environment(lab: &Lab) -> Result<Vec<(String, String)>> {
 pub fn check(
     checkout: &Checkout,
     target: &Path,
+    labs: &Labs,
     jobs: &[Job],
     extent: Extent,
 ) -> Result<Vec<Outcome>> {
-    if jobs.is_empty() {
-        return Ok(Vec::new());
+    let lacking = machine::lacking()?;
+    let (mut outcomes, mut possible) = (Vec::new(), Vec::new());
+    for job in jobs {
+        let lab = labs.find(&job.chapter).context("a job is of a lab")?;
+        match machine::cannot_check(job, lab, &lacking) {
+            Some(outcome) => outcomes.push(outcome),
+            None => possible.push(job.clone()),
+        }
     }
-    if std::env::var_os("MINI_KVM").is_some_and(|choice| choice == "native")
-        && let Verdict::Incomplete(reasons) = verdict::of_this_machine()?
-    {
-        let lacks = reasons.join(", ");
-        eprintln!("grade: this KVM lacks {lacks}: an answer may fail for no fault of its own");
+    if possible.is_empty() {
+        return Ok(outcomes);
     }
     let checks = build::checks(checkout, target, extent)?;
-    session::run(&checkout.root, &checks, jobs, |outcome| {
-        if jobs.len() > 1 {
+    if let [job] = possible.as_slice() {
+        eprintln!("checking {}…", job.name);
+    }
+    outcomes.extend(session::run(&checkout.root, &checks, &possible, |outcome| {
+        if possible.len() > 1 {
             let seconds: f64 = outcome.tasks.iter().map(|task| task.seconds).sum();
             eprintln!("checked {} in {seconds:.1} s", outcome.name);
         }
-    })
+    })?);
+    Ok(outcomes)
+}
+
+/// A word as a shell wants it.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    match word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 /// Six digits, so that it can be typed.
@@ -268,6 +310,7 @@ mod tests {
             minutes: 60,
             prerequisites: prerequisites.iter().map(|it| (*it).to_owned()).collect(),
             folders: Vec::new(),
+            needs: Vec::new(),
             tasks: ["one", "two"]
                 .map(|id| labs::Task { id: id.to_owned(), title: String::new(), points: 1 })
                 .into(),
@@ -276,13 +319,31 @@ mod tests {
         let all = Labs { missing: Vec::new(), labs };
         let target = tempfile::tempdir().unwrap();
         let mut record = Record::read(target.path());
-        let folder = Path::new("/x/chapters/ch02-b");
-        let missing = |record: &Record| not_passed(record, folder, &all.labs[1], &all);
+        let [before, folder] = ["ch01-a", "ch02-b"].map(|name| target.path().join(name));
+        let missing = |record: &Record| not_passed(record, &folder, &all.labs[1], &all);
+        assert_eq!(missing(&record), [""; 0], "it is not here");
+        std::fs::create_dir(&before).unwrap();
+        std::fs::write(before.join("Cargo.toml"), "").unwrap();
         assert_eq!(missing(&record), ["ch01"]);
-        record.note(Path::new("/x/chapters/ch01-a"), "ch01-a", vec!["one".to_owned()]);
+        record.note(&before, "ch01-a", vec!["one".to_owned()]);
         assert_eq!(missing(&record), ["ch01"]);
-        let both = vec!["one".to_owned(), "two".to_owned()];
-        record.note(Path::new("/x/chapters/ch01-a"), "ch01-a", both);
+        record.note(&before, "ch01-a", vec!["one".to_owned(), "two".to_owned()]);
         assert_eq!(missing(&record), [""; 0]);
+    }
+
+    #[test]
+    fn a_chapter_that_is_named_twice_is_graded_once() {
+        let checkout = Checkout::at(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))).unwrap();
+        let labs = Labs::read(&checkout.root).unwrap();
+        let spellings = ["ch02", "1", "ch01", "ch02-guest-memory"].map(str::to_owned);
+        let named = named(&checkout, &labs, &spellings);
+        let named: Vec<_> = named.unwrap().iter().map(|lab| lab.number()).collect();
+        assert_eq!(named, ["ch02", "ch01"]);
+    }
+
+    #[test]
+    fn a_command_can_be_typed() {
+        assert_eq!(quoted("target/debug/ch01-a"), "target/debug/ch01-a");
+        assert_eq!(quoted("/my own/ch01-a"), "'/my own/ch01-a'");
     }
 }

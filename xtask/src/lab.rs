@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Subcommand;
 
-use crate::chapters::Mistake;
+use crate::chapters::{Checkout, Mistake};
 use crate::status;
 
 #[derive(Subcommand)]
@@ -41,6 +41,20 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Check(options) => check::run(options),
     };
     result.unwrap_or_else(|error| fail(&error))
+}
+
+/// Refuses a command that needs the book and the solutions in a student's workspace.
+pub fn need_whole_checkout(checkout: &Checkout, command: &str) -> Result<()> {
+    let root = &checkout.root;
+    if root.join("book/pages").is_dir() || root.join("solutions").is_dir() {
+        return Ok(());
+    }
+    Err(NoInput(format!(
+        "{}: this is a student's workspace, with neither the book nor the solutions\n  cargo xtask \
+         {command} is for a whole checkout of mini-kvm",
+        root.display()
+    ))
+    .into())
 }
 
 /// Waits until no other command grades: they share the place where answers are built and checked.

@@ -139,9 +139,12 @@ impl Vcpu {
                 let rip = general.rip;
                 Some(Stop::Crashed(format!("no hypercall has the number {number}, RIP {rip:#x}")))
             }
-            Answer::NoMemory { address, bytes } => Some(Stop::Crashed(format!(
-                "HC_PUTS of {bytes} bytes at {address:#x}: not in guest memory"
-            ))),
+            Answer::NoMemory { address, bytes } => {
+                let plural = if bytes == 1 { "" } else { "s" };
+                Some(Stop::Crashed(format!(
+                    "HC_PUTS of {bytes} byte{plural} at {address:#x}: not in guest memory"
+                )))
+            }
         })
     }
 

@@ -29,12 +29,15 @@ pub struct Lab {
     pub title: String,
     /// How long it takes.
     pub minutes: u32,
-    /// The chapters, as `ch05`, whose labs should be passed first.
+    /// The chapters, as `ch05`, whose labs teach what this one uses.
     #[serde(default)]
     pub prerequisites: Vec<String>,
     /// What a student works on beside the chapter: top-level folders of the workspace.
     #[serde(default)]
     pub folders: Vec<String>,
+    /// What its checks need of KVM beyond the basics: names of the doctor's guests.
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// Its tasks, in order.
     pub tasks: Vec<Task>,
 }

@@ -72,6 +72,7 @@ mod tests {
             minutes: 60,
             prerequisites: Vec::new(),
             folders: Vec::new(),
+            needs: Vec::new(),
             tasks: vec![task("cpu", "`--cpu`", 5), task("card", "A card", 1)],
         }
     }

@@ -78,6 +78,7 @@ impl Checkout {
         };
         self.chapters.iter().position(is_it).ok_or_else(|| {
             let all = self.chapters.join("\n    ");
+            let spelling = if spelling.is_empty() { "\"\"" } else { spelling };
             Mistake(format!("{spelling}: there is no such chapter\n  there are:\n    {all}")).into()
         })
     }
@@ -212,6 +213,7 @@ mod tests {
         for spelling in ["ch08", "ch07-hypercal", "", "-7", "seven", "ch1O"] {
             let error = checkout().position(spelling).unwrap_err();
             assert!(error.is::<Mistake>());
+            let spelling = if spelling.is_empty() { "\"\"" } else { spelling };
             assert_eq!(
                 error.to_string(),
                 format!(

@@ -15,6 +15,8 @@ use crate::status;
 pub struct Grade {
     pub seed: u32,
     pub labs: Vec<LabGrade>,
+    /// Whether hints are of use to who reads this.
+    pub offers_hints: bool,
 }
 
 /// The grade of one lab.
@@ -25,7 +27,7 @@ pub struct LabGrade {
     minutes: u32,
     /// Where the answer is; nothing if there is none.
     folder: Option<String>,
-    /// Labs that should have been passed before, and were not in this tree.
+    /// Labs that teach what this one uses, and were not passed in this tree.
     prerequisites_not_passed: Vec<String>,
     pub points: u32,
     of: u32,
@@ -48,10 +50,17 @@ pub struct TaskGrade {
     seconds: f64,
 }
 
-/// The ids of the tasks that were passed.
-pub fn passed(outcome: &Outcome) -> Vec<String> {
-    let passed = outcome.tasks.iter().filter(|task| task.verdict == Verdict::Passed);
-    passed.map(|task| task.id.clone()).collect()
+/// The ids of the tasks that were passed; `None` if not all could be graded.
+pub fn passed(outcome: &Outcome) -> Option<Vec<String>> {
+    let mut passed = Vec::new();
+    for task in &outcome.tasks {
+        match task.verdict {
+            Verdict::Passed => passed.push(task.id.clone()),
+            Verdict::Failed(_) => {}
+            Verdict::Broken(_) => return None,
+        }
+    }
+    Some(passed)
 }
 
 impl LabGrade {
@@ -93,18 +102,18 @@ impl LabGrade {
             build_error,
             points: tasks.iter().map(|task| task.points).sum(),
             tasks,
-            ..Self::absent(lab)
+            ..Self::absent(lab, "")
         })
     }
 
     /// The grade for no answer at all.
-    pub fn absent(lab: &Lab) -> Self {
+    pub fn absent(lab: &Lab, why: &str) -> Self {
         let task = |task: &labs::Task| TaskGrade {
             id: task.id.clone(),
             title: task.title.clone(),
             points: 0,
             of: task.points,
-            message: Some("there is no answer".to_owned()),
+            message: Some(why.to_owned()),
             error: None,
             seconds: 0.0,
         };
@@ -124,11 +133,20 @@ impl LabGrade {
     fn has_full_points(&self) -> bool {
         self.points == self.of
     }
+
+    /// Whether something failed that builds and could be graded.
+    fn could_use_a_hint(&self) -> bool {
+        let failed = |task: &TaskGrade| task.points < task.of && task.error.is_none();
+        self.folder.is_some() && self.build_error.is_none() && self.tasks.iter().any(failed)
+    }
 }
 
 impl fmt::Display for LabGrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.chapter, self.title)?;
+        if let Some(folder) = &self.folder {
+            writeln!(f, "  {folder}")?;
+        }
         let width = self.tasks.iter().map(|task| task.id.len()).max().unwrap_or(0);
         for task in &self.tasks {
             let TaskGrade { id, title, points, of, .. } = task;
@@ -146,13 +164,9 @@ impl fmt::Display for LabGrade {
         if self.build_error.is_some() {
             writeln!(f, "  it does not build: mend what cargo found, then grade again")?;
         }
-        if self.folder.is_some() && !self.has_full_points() && self.build_error.is_none() {
-            let number = labs::short(&self.chapter);
-            writeln!(f, "  a hint: cargo xtask grade {number} --hint")?;
-        }
-        if !self.prerequisites_not_passed.is_empty() {
+        if !self.prerequisites_not_passed.is_empty() && !self.has_full_points() {
             let labs = self.prerequisites_not_passed.join(", ");
-            writeln!(f, "  it builds on the labs of {labs}, not passed here so far")?;
+            writeln!(f, "  it uses what one learns in the lab of {labs}, not passed here so far")?;
         }
         Ok(())
     }
@@ -161,7 +175,12 @@ impl fmt::Display for LabGrade {
 impl fmt::Display for Grade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for lab in &self.labs {
-            writeln!(f, "{lab}")?;
+            write!(f, "{lab}")?;
+            if self.offers_hints && lab.could_use_a_hint() {
+                let number = labs::short(&lab.chapter);
+                writeln!(f, "  a hint: cargo xtask grade {number} --hint")?;
+            }
+            writeln!(f)?;
         }
         let (points, of) = self.points();
         if self.labs.len() > 1 {
@@ -220,6 +239,7 @@ mod tests {
             minutes: 90,
             prerequisites: vec!["ch05".to_owned()],
             folders: Vec::new(),
+            needs: Vec::new(),
             tasks: vec![task("puts", 4), task("tenth", 3)],
         }
     }
@@ -232,7 +252,7 @@ mod tests {
         };
         let missing = vec!["ch05".to_owned()];
         let lab = LabGrade::new(&lab(), Path::new("/x"), missing, None, Some(&outcome)).unwrap();
-        Grade { seed: 42, labs: vec![lab] }
+        Grade { seed: 42, labs: vec![lab], offers_hints: true }
     }
 
     #[test]
@@ -241,19 +261,25 @@ mod tests {
         assert_eq!(
             text,
             "ch07-hypercall: Fewer exits
+  /x
    4 of  4  puts   `puts`
    0 of  3  tenth  `tenth`
       $ run
       line 3
    4 of  7 points
+  it uses what one learns in the lab of ch05, not passed here so far
   a hint: cargo xtask grade ch07 --hint
-  it builds on the labs of ch05, not passed here so far
 
 seed 42: the same guests, inputs and numbers again with --seed 42
 "
         );
         let full = grade(Verdict::Passed).to_string();
         assert!(full.contains("   7 of  7 points\n") && !full.contains("a hint"), "{full}");
+        assert!(!full.contains("it uses"), "{full}");
+        let theirs = Grade { offers_hints: false, ..grade(Verdict::Failed(String::new())) };
+        assert!(!theirs.to_string().contains("a hint"), "{theirs}");
+        let broken = grade(Verdict::Broken("no as".to_owned())).to_string();
+        assert!(broken.contains("could not be graded: no as") && !broken.contains("a hint"));
     }
 
     #[test]
@@ -277,13 +303,25 @@ seed 42: the same guests, inputs and numbers again with --seed 42
     }
 
     #[test]
+    fn what_could_not_be_graded_is_not_remembered() {
+        let outcome = |second| {
+            let task = |id: &str, verdict| TaskOutcome { id: id.to_owned(), verdict, seconds: 0.0 };
+            let tasks = vec![task("puts", Verdict::Passed), task("tenth", second)];
+            passed(&Outcome { name: String::new(), tasks })
+        };
+        assert_eq!(outcome(Verdict::Failed(String::new())).unwrap(), ["puts"]);
+        assert_eq!(outcome(Verdict::Broken(String::new())), None);
+    }
+
+    #[test]
     fn only_full_points_end_with_status_0() {
         let status = |grade: &Grade| format!("{:?}", grade.status());
         let code = |status: u8| format!("{:?}", ExitCode::from(status));
         assert_eq!(status(&grade(Verdict::Passed)), code(0));
         assert_eq!(status(&grade(Verdict::Failed(String::new()))), code(1));
         assert_eq!(status(&grade(Verdict::Broken("no as".to_owned()))), code(69));
-        let absent = Grade { seed: 1, labs: vec![LabGrade::absent(&lab())] };
+        let absent =
+            Grade { seed: 1, labs: vec![LabGrade::absent(&lab(), "none")], offers_hints: true };
         assert_eq!(status(&absent), code(1));
     }
 
@@ -292,7 +330,7 @@ seed 42: the same guests, inputs and numbers again with --seed 42
         let error = Some("error[E0308]".to_owned());
         let lab = LabGrade::new(&lab(), Path::new("/x"), Vec::new(), error, None).unwrap();
         assert_eq!(lab.points, 0);
-        let grade = Grade { seed: 1, labs: vec![lab] };
+        let grade = Grade { seed: 1, labs: vec![lab], offers_hints: true };
         assert!(grade.to_json().unwrap().contains("\"build_error\": \"error[E0308]\""));
         assert!(grade.to_string().contains("it does not build"), "{grade}");
     }

@@ -1,7 +1,7 @@
 //! `--watch`: grades whenever the answer is saved.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -11,17 +11,20 @@ use notify::{Event, EventKind, RecursiveMode, Watcher};
 
 use super::{Options, find, grade};
 use crate::chapters::{Checkout, belongs};
+use crate::lab::build::Extent;
 
 /// Editors write a file in several steps, and more files than one.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Grades now, and again after each change; only Ctrl-C ends it.
+/// Grades now, and again after each change, with the same guests and numbers: what differs comes of
+/// the change. Only Ctrl-C ends it.
 pub fn run(
     checkout: &Checkout,
     all: &Labs,
     target: &Path,
     wanted: &[&Lab],
     options: &Options,
+    seed: u32,
 ) -> Result<ExitCode> {
     let (sender, changes) = channel();
     let mut watcher = notify::recommended_watcher(sender).context("cannot watch files")?;
@@ -34,18 +37,30 @@ pub fn run(
         let watched = watcher.watch(folder, RecursiveMode::Recursive);
         watched.with_context(|| format!("cannot watch {}", folder.display()))?;
     }
+    // What cargo says of the first time, which may take long, is worth reading.
+    let mut extent = Extent::Least;
     loop {
-        match grade(checkout, all, target, wanted, options) {
+        println!("{}", rule());
+        match grade(checkout, all, target, wanted, options, seed, extent) {
             Ok(grade) => print!("{grade}"),
             // It may be a file that is half written.
             Err(error) => eprintln!("error: {error:#}"),
         }
+        extent = Extent::Quiet;
         eprintln!("waiting for a change (Ctrl-C ends this)…");
         while !changes.recv().context("the watch has ended")?.is_ok_and(|it| matters(&it, &folders))
         {
         }
         while changes.recv_timeout(QUIET).is_ok() {}
     }
+}
+
+/// A line between two rounds, with the time.
+fn rule() -> String {
+    // The standard library does not know in which time zone we are.
+    let time = Command::new("date").arg("+%H:%M:%S").output();
+    let time = time.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
+    format!("{:─<60}", format!("── {} ", time.unwrap_or_default()))
 }
 
 /// Whether something was saved that belongs to an answer. To read a file is an event, too.
@@ -60,6 +75,13 @@ mod tests {
     use notify::event::{AccessKind, CreateKind};
 
     use super::*;
+
+    #[test]
+    fn a_round_begins_with_a_line_of_the_same_length() {
+        let rule = rule();
+        assert_eq!(rule.chars().count(), 60);
+        assert_eq!(rule.matches(':').count(), 2, "{rule}");
+    }
 
     #[test]
     fn only_a_saved_file_of_the_answer_matters() {

@@ -76,15 +76,26 @@ impl Answer {
         }
 
         let home = chapter.folder();
+        let root = root_of(&folder);
         let mut files = prefixed(&home, read_tree(&folder)?);
         if !lab.folders.is_empty() {
             for name in GUESTS {
-                let theirs = lab.folders.iter().any(|it| it == name) && tree.join(name).is_dir();
-                let root = if theirs { &tree } else { &checkout.root };
-                files.extend(prefixed(Path::new(name), read_tree(&root.join(name))?));
+                let is_theirs = lab.folders.iter().any(|it| it == name);
+                let of = if is_theirs { root } else { &checkout.root };
+                if is_theirs && !of.join(name).is_dir() {
+                    return Err(NoInput(format!(
+                        "--against {}: no {name} there, and the lab of {} is about it\n  \
+                         it has to be at {}",
+                        tree.display(),
+                        lab.chapter,
+                        of.join(name).display()
+                    ))
+                    .into());
+                }
+                files.extend(prefixed(Path::new(name), read_tree(&of.join(name))?));
             }
         }
-        let manifest = fs::read_to_string(tree.join("Cargo.toml")).ok();
+        let manifest = fs::read_to_string(root.join("Cargo.toml")).ok();
         Ok(Self {
             name: format!("{}-answer", lab.chapter),
             chapter: lab.chapter.clone(),
@@ -160,6 +171,16 @@ fn solution_tree(checkout: &Checkout, package: &Package, has_guests: bool) -> Re
     Ok(tree)
 }
 
+/// Where `guests` and `os-1k` lie that belong to the package in this folder: beside `chapters`, or
+/// beside the package if that is not in such a folder.
+fn root_of(folder: &Path) -> &Path {
+    let parent = folder.parent().unwrap_or(folder);
+    match parent.file_name() {
+        Some(name) if name == "chapters" => parent.parent().unwrap_or(parent),
+        _ => parent,
+    }
+}
+
 /// Whether the folder is the package: its manifest says so.
 fn is_itself(folder: &Path, lab: &Lab) -> bool {
     let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
@@ -213,6 +234,7 @@ mod tests {
             minutes: 60,
             prerequisites: Vec::new(),
             folders: folders.iter().map(|it| (*it).to_owned()).collect(),
+            needs: Vec::new(),
             tasks: Vec::new(),
         }
     }
@@ -253,10 +275,28 @@ mod tests {
     #[test]
     fn only_what_the_lab_is_about_is_taken_from_a_student() {
         let (folder, checkout) = scratch();
-        let answer =
-            Answer::find(&checkout, &lab(&["os-1k"]), &folder.path().join("theirs")).unwrap();
-        assert_eq!(tree(&answer)[Path::new("os-1k/main.c")], b"their OS\n");
-        assert_eq!(tree(&answer)[Path::new("guests/lib.rs")], b"our guests");
+        for place in ["theirs", "theirs/chapters", "theirs/chapters/ch01-a"] {
+            let place = folder.path().join(place);
+            let answer = Answer::find(&checkout, &lab(&["os-1k"]), &place).unwrap();
+            assert_eq!(tree(&answer)[Path::new("os-1k/main.c")], b"their OS\n");
+            assert_eq!(tree(&answer)[Path::new("guests/lib.rs")], b"our guests");
+            let Files::Elsewhere { manifest, .. } = answer.files else { panic!() };
+            assert_eq!(manifest.unwrap(), "[workspace]\n");
+        }
+    }
+
+    #[test]
+    fn a_tree_without_what_the_lab_is_about_is_refused() {
+        let (folder, checkout) = scratch();
+        let theirs = folder.path().join("theirs");
+        fs::remove_dir_all(theirs.join("os-1k")).unwrap();
+        for place in [theirs.clone(), theirs.join("chapters/ch01-a")] {
+            let error = Answer::find(&checkout, &lab(&["os-1k"]), &place).err().unwrap();
+            assert!(error.is::<NoInput>(), "{error}");
+            let place = theirs.canonicalize().unwrap().join("os-1k");
+            assert!(error.to_string().ends_with(place.to_str().unwrap()), "{error}");
+        }
+        Answer::find(&checkout, &lab(&[]), &theirs).unwrap();
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Extent {
     /// All its programs, as for its tests. Cargo makes other variants of the crates that they share
     /// when it builds fewer, which takes longer if these are there.
     Workspace,
+    /// Nothing that is not needed, and cargo speaks of nothing but mistakes.
+    Quiet,
 }
 
 /// Builds the program that checks answers.
@@ -61,12 +63,12 @@ pub fn answers(
 
     let others: Vec<_> =
         answers.iter().filter(|answer| matches!(answer.files, Files::Elsewhere { .. })).collect();
-    built.extend(elsewhere(checkout, target, &others)?);
+    built.extend(elsewhere(checkout, target, &others, extent)?);
     // One whose manifest cargo has no use for keeps all others from being built with it.
     let lost: Vec<_> = others.iter().filter(|it| !built.contains_key(&it.name)).collect();
     if others.len() > 1 {
         for answer in lost {
-            built.extend(elsewhere(checkout, target, &[answer])?);
+            built.extend(elsewhere(checkout, target, &[answer], extent)?);
         }
     }
     let unknown = || Err("it does not build: see cargo's messages".to_owned());
@@ -83,6 +85,7 @@ fn elsewhere(
     checkout: &Checkout,
     target: &Path,
     answers: &[&Answer],
+    extent: Extent,
 ) -> Result<BTreeMap<String, Built>> {
     let mut programs = BTreeMap::new();
     let mut scratch = Scratch::new(&checkout.root, &workspace(target));
@@ -91,14 +94,23 @@ fn elsewhere(
         // A manifest that cannot be read is the answer's fault, and no other's.
         let added = add_tree(&mut scratch, &answer.name, home, tree.clone());
         if let Err(error) = added {
-            programs.insert(answer.name.clone(), Err(format!("{error:#}")));
-        } else if let Some(manifest) = manifest {
-            let _ = scratch.depend_on_what(manifest);
+            let why = format!("error: {}: {}", answer.folder.display(), error.root_cause());
+            eprintln!("{}", why.trim_end());
+            programs.insert(answer.name.clone(), Err(why));
+        } else if let Some(manifest) = manifest
+            && let Err(error) = scratch.depend_on_what(manifest)
+        {
+            let folder = answer.folder.display();
+            eprintln!("warning: the Cargo.toml of the workspace of {folder}: {error}");
         }
     }
     if programs.len() < answers.len() {
         let written = scratch.write()?;
+        written.settle();
         let mut cargo = written.cargo("build", target);
+        if extent == Extent::Quiet {
+            cargo.arg("--quiet");
+        }
         let built = written.run(cargo.stderr(Stdio::inherit()))?;
         for answer in answers {
             if let Some(program) = built.programs.get(&answer.name) {
@@ -130,9 +142,14 @@ fn cargo_build(
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     match extent {
-        Extent::Least => command.args(packages.iter().flat_map(|package| ["--package", package])),
+        Extent::Least | Extent::Quiet => {
+            command.args(packages.iter().flat_map(|package| ["--package", package]))
+        }
         Extent::Workspace => command.arg("--bins"),
     };
+    if extent == Extent::Quiet {
+        command.arg("--quiet");
+    }
     let mut child = command.spawn().context("cargo")?;
     let stdout = child.stdout.take().context("cargo's output")?;
     let mut built = BTreeMap::new();

@@ -12,13 +12,14 @@ use labs::{Lab, Labs, hints};
 use super::answer::Answer;
 use super::build::{self, Extent};
 use super::wrong::{self, WrongAnswer};
-use super::{mistake, take_turn};
+use super::{need_whole_checkout, take_turn};
 use crate::chapters::Checkout;
 use crate::grade;
 use crate::status;
 
 pub const AFTER_HELP: &str = "\
-Exit status: 0 if every lab is as it should be, 1 if one is not, 69 if it could not be found out.";
+Exit status: 0 if every lab is as it should be, 1 if one is not, 64 if there is none of that name, 66 in a
+student's workspace, 69 if it could not be found out.";
 
 /// Anything but what a student would get by chance, so that a failure can be seen again.
 const SEED: u32 = 19_720_802;
@@ -43,6 +44,8 @@ enum State {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
     let checkout = Checkout::here()?;
+    need_whole_checkout(&checkout, "lab check")?;
+    grade::machine::check_choice()?;
     let labs = Labs::read(&checkout.root)?;
     let mut failures = Vec::new();
     let chosen = chosen(&checkout, &labs, options, &mut failures)?;
@@ -66,7 +69,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let _turn = take_turn(&target)?;
     let built = build::answers(&checkout, &target, &answers, extent)?;
     let jobs = grade::jobs(&checkout, &target, options.seed, &labs_of, &answers, &built)?;
-    let outcomes = grade::check(&checkout, &target, &jobs, extent)?;
+    let outcomes = grade::check(&checkout, &target, &labs, &jobs, extent)?;
 
     let mut passed = 0;
     let mut text = String::new();
@@ -101,7 +104,14 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         start.elapsed().as_secs_f64()
     );
     io::stdout().write_all(text.as_bytes()).context("stdout")?;
-    Ok(ExitCode::from(if failures.is_empty() { 0 } else { status::FAILED }))
+    let mut tasks = outcomes.iter().flat_map(|outcome| &outcome.tasks);
+    Ok(ExitCode::from(if tasks.any(|task| matches!(task.verdict, Verdict::Broken(_))) {
+        status::NO_USABLE_KVM
+    } else if failures.is_empty() {
+        0
+    } else {
+        status::FAILED
+    }))
 }
 
 /// The labs to check. A chapter without one is a failure, unless it is known to be missing.
@@ -119,11 +129,7 @@ fn chosen<'a>(
         failures.extend(strays.iter().map(|it| format!("tests/labs/wrong/{it}: of no lab")));
         return Ok(labs.labs.iter().collect());
     }
-    let find = |spelling: &String| {
-        let chapter = &checkout.chapters[checkout.position(spelling)?];
-        labs.find(chapter).map_or_else(|| mistake(format!("{chapter} has no lab")), Ok)
-    };
-    options.chapters.iter().map(find).collect()
+    grade::named(checkout, labs, &options.chapters)
 }
 
 /// All the answers to a lab that it promises something of.

@@ -8,16 +8,18 @@ use anyhow::{Context, Result};
 use labs::{Lab, Labs, page};
 use toml_edit::{Array, DocumentMut, value};
 
-use super::{NoInput, mistake};
+use super::{NoInput, mistake, need_whole_checkout};
 use crate::cargo::cargo;
 use crate::chapters::{Checkout, Package, Tree, read_tree, write_tree};
+use crate::grade::quoted;
 use crate::programs;
 
 pub const AFTER_HELP: &str = "\
 Exit status:
    0  the workspace is there
   64  there is no such chapter, or it has no lab
-  66  the folder is not empty, or cannot be made";
+  66  the folder is not empty, cannot be made, or has a name that cargo has no use for; or this is
+      itself a student's workspace";
 
 /// What a student needs beside the chapter, as it is in the checkout.
 const FOLDERS: [&str; 6] = ["guests", "initramfs", "os-1k", "tests/src", "tests/shim", "xtask"];
@@ -41,6 +43,7 @@ const LABS: [&str; 5] = ["Cargo.toml", "labs.toml", "src", "checks", "hints"];
 /// Runs the command.
 pub fn run(chapter: &str, directory: &Path) -> Result<ExitCode> {
     let checkout = Checkout::here()?;
+    need_whole_checkout(&checkout, "lab start")?;
     let labs = Labs::read(&checkout.root)?;
     let chapter = &checkout.chapters[checkout.position(chapter)?];
     let Some(lab) = labs.find(chapter) else {
@@ -54,8 +57,9 @@ pub fn run(chapter: &str, directory: &Path) -> Result<ExitCode> {
 
     let shown = directory.display();
     println!("{shown}: the lab of {chapter}, \"{}\"", lab.title);
-    println!("  read {shown}/README.md, work in {shown}/chapters/{chapter}, then there:");
-    println!("  cargo xtask grade {}", lab.number());
+    println!("  {shown}/README.md says what to do; the program is in {shown}/chapters/{chapter}");
+    println!("  $ cd {}", quoted(&shown.to_string()));
+    println!("  $ cargo xtask grade {}", lab.number());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -113,24 +117,41 @@ fn readme(root: &Path, lab: &Lab) -> Result<String> {
     let section = without_links_to_pages(section);
     let chapter = &lab.chapter;
     let number = lab.number();
+    let title = &lab.title;
     let folders: String = lab.folders.iter().map(|folder| format!(" and in `{folder}`")).collect();
+    let commands = commands(&[
+        (
+            "cargo build -p xtask".to_owned(),
+            "once: this takes a minute or two, and says how far it is",
+        ),
+        (format!("cargo run -p {chapter}"), "run it"),
+        (format!("cargo xtask grade {number}"), "grade it; the first time builds the checks"),
+        (format!("cargo xtask grade {number} --watch"), "grade it on every save"),
+        (format!("cargo xtask grade {number} --hint"), "a hint for the first task not passed yet"),
+        (format!("cargo xtask grade {number} --hint TASK --hint"), "two hints for a task"),
+        ("cargo xtask doctor".to_owned(), "what this machine's KVM can do"),
+    ]);
     Ok(format!(
-        "# The lab of {chapter}\n\n\
+        "# {title}: the lab of {chapter}\n\n\
          {section}\n\n\
          ## Commands\n\n\
          Work in `chapters/{chapter}`{folders}. You need Linux on x86-64, Rust 1.95 or newer, and a C \
          compiler with binutils.\n\n\
          ```console\n\
-         $ cargo run -p {chapter}             # run it\n\
-         $ cargo xtask grade {number}               # grade it\n\
-         $ cargo xtask grade {number} --watch       # grade it on every save\n\
-         $ cargo xtask grade {number} --hint        # a hint for each task that is not passed\n\
-         $ cargo xtask grade {number} --hint TASK --hint   # and another\n\
-         $ cargo xtask doctor                 # what this machine's KVM can do\n\
+         {commands}\
          ```\n\n\
-         Where `/dev/kvm` is missing or lacks something, the first of these fetches what it needs to \
-         run in an emulated machine, and says so.\n"
+         Where `/dev/kvm` is missing or lacks something, the first program that needs it fetches what \
+         it takes to run in an emulated machine, and says so.\n\n\
+         What is built takes about 1.2 GB. The workspaces of several labs can share it, and then only \
+         the first waits: set `CARGO_TARGET_DIR` to one folder for all of them, in each shell \
+         (`export CARGO_TARGET_DIR=$HOME/labs-target`).\n"
     ))
+}
+
+/// Commands as one types them, each with what it is for, all of these below each other.
+fn commands(commands: &[(String, &str)]) -> String {
+    let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    commands.iter().map(|(command, what)| format!("$ {command:width$}  # {what}\n")).collect()
 }
 
 /// A link to another page of the book leads nowhere here: its text has to do.
@@ -152,15 +173,25 @@ fn without_links_to_pages(section: &str) -> String {
 
 fn make_empty(directory: &Path) -> Result<()> {
     let shown = directory.display();
+    let refuse = |why: &str| Err(NoInput(format!("{shown}: {why}")).into());
+    let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    if whole.to_str().is_none() {
+        return refuse(
+            "cargo cannot work where a folder's name is not UTF-8\n  name another place",
+        );
+    }
+    // A link that leads nowhere does exist, too.
+    if fs::symlink_metadata(directory).is_ok() && !directory.is_dir() {
+        return refuse("this is no folder\n  name one that does not exist yet");
+    }
     let is_empty = match fs::create_dir_all(directory).and_then(|()| fs::read_dir(directory)) {
         Ok(mut entries) => entries.next().is_none(),
-        Err(error) => return Err(NoInput(format!("{shown}: {error}")).into()),
+        Err(error) => return refuse(&error.to_string()),
     };
-    if is_empty {
-        return Ok(());
+    match is_empty {
+        true => Ok(()),
+        false => refuse("the folder is not empty\n  name one that does not exist yet"),
     }
-    Err(NoInput(format!("{shown}: the folder is not empty\n  name one that does not exist yet"))
-        .into())
 }
 
 /// Cargo's runner is a script, and files as we copy them are not to be executed.
@@ -199,6 +230,40 @@ fn settle(directory: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_that_cannot_be_a_workspace_is_refused() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "").unwrap();
+        symlink(at("nowhere"), at("link")).unwrap();
+        symlink(folder.path(), at("full")).unwrap();
+        let odd = folder.path().join(OsStr::from_bytes(b"caf\xe9"));
+        for (place, why) in [
+            (at("file"), "this is no folder"),
+            (at("link"), "this is no folder"),
+            (at("file/inside"), "Not a directory"),
+            (at("full"), "not empty"),
+            (odd.clone(), "not UTF-8"),
+            (odd.join("inside"), "not UTF-8"),
+        ] {
+            let error = make_empty(&place).unwrap_err();
+            assert!(error.is::<NoInput>() && error.to_string().contains(why), "{error}");
+        }
+        assert!(!odd.exists());
+        make_empty(&at("new/folder")).unwrap();
+        make_empty(&at("new/folder")).unwrap();
+    }
+
+    #[test]
+    fn what_commands_are_for_is_below_each_other() {
+        let commands = commands(&[("a".to_owned(), "one"), ("a --long".to_owned(), "two")]);
+        assert_eq!(commands, "$ a         # one\n$ a --long  # two\n");
+    }
 
     #[test]
     fn links_within_the_book_become_words() {

@@ -93,6 +93,7 @@ mod tests {
             minutes: 60,
             prerequisites: Vec::new(),
             folders: Vec::new(),
+            needs: Vec::new(),
             tasks: vec![labs::Task { id: "cpu".to_owned(), title: String::new(), points: 1 }],
         };
         let (header, patch) = Patch::parse(&format!("{header}{DIFF}"))?;

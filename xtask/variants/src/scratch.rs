@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use chapter_diff::chapters::{Tree, read_tree, write_tree};
@@ -119,6 +119,18 @@ impl Written {
             cargo.arg("--offline");
         }
         cargo
+    }
+
+    /// Has cargo add the variants to the lock file, of which it need not speak later. What it cannot
+    /// do, it will say when it is to build.
+    pub fn settle(&self) {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(&self.checkout).args(["metadata", "--quiet", "--format-version=1"]);
+        cargo.arg("--manifest-path").arg(self.folder.join("Cargo.toml"));
+        if !self.is_online {
+            cargo.arg("--offline");
+        }
+        let _ = cargo.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 
     /// Runs such a command.

@@ -4,10 +4,12 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use fastrand::Rng;
 use labs::protocol::Job;
 
+use crate::patience::Patience;
 use crate::ran::Run;
 use crate::terminal::{Script, Terminal};
 use crate::verdict::{Result, Stop};
@@ -18,6 +20,8 @@ pub struct Answer<'a> {
     /// Guests, inputs and numbers come from here, so that the same seed gives the same ones: to each
     /// task its own, whichever others are checked.
     pub random: Rng,
+    /// How long its runs may take: what is known of one task is good for the next.
+    pub(crate) patience: Rc<Patience>,
 }
 
 impl<'a> Answer<'a> {
@@ -27,12 +31,19 @@ impl<'a> Answer<'a> {
         // Not the hash that a `HashMap` has: it is the same each time.
         let mut hasher = DefaultHasher::new();
         (job.seed, &job.chapter, task).hash(&mut hasher);
-        Ok(Self { job, random: Rng::with_seed(hasher.finish()) })
+        let random = Rng::with_seed(hasher.finish());
+        Ok(Self { job, random, patience: Rc::default() })
+    }
+
+    /// The same with what is known of the program from other tasks.
+    pub(crate) fn with(self, patience: &Rc<Patience>) -> Self {
+        Self { patience: Rc::clone(patience), ..self }
     }
 
     /// The program with these arguments, to be run: `answer.run(["--list"]).finish()?`.
     pub fn run<A: AsRef<str>>(&self, arguments: impl IntoIterator<Item = A>) -> Run<'a> {
-        Run::new(self.job, arguments.into_iter().map(|argument| argument.as_ref().into()).collect())
+        let arguments = arguments.into_iter().map(|argument| argument.as_ref().into()).collect();
+        Run::new(self.job, &self.patience, arguments)
     }
 
     /// The same on a terminal of this many rows and columns.
@@ -42,7 +53,8 @@ impl<'a> Answer<'a> {
         (rows, columns): (u16, u16),
     ) -> Result<Terminal> {
         let arguments = arguments.into_iter().map(|argument| argument.as_ref().into()).collect();
-        Terminal::start(&Script { job: self.job, arguments, rows, columns })
+        let patience = &self.patience;
+        Terminal::start(&Script { job: self.job, patience, arguments, rows, columns })
     }
 
     /// A file with these contents, for the program to read. It stays, so that a failure can be tried

@@ -50,6 +50,17 @@ fn console(answer: &mut Answer) -> Result<()> {
     let image =
         answer.assemble("both", Place::Real, &format!("        .code16\n{sent}        hlt\n"))?;
     let ran = answer.run([text(&image)]).finish()?;
+    let sorted = |mut bytes: Vec<u8>| {
+        bytes.sort_unstable();
+        bytes
+    };
+    let came = ran.stdout_bytes().to_vec();
+    if came != printed && sorted(came) == sorted(printed.clone()) {
+        return ran.fail(
+            "all bytes came out, but not in the order in which they were sent: some to COM1 (0x3f8), \
+             some to port 0xe9",
+        );
+    }
     ran.stdout(&printed)?.status(0)?;
     ran.stderr(format!("{}: halted after 61 exits\n", image.display()))?;
 

@@ -144,9 +144,10 @@ fn pointers(answer: &mut Answer) -> Result<()> {
     for (name, segment, offset, length) in bad {
         let (image, ran) = pointer(answer, name, segment, offset, length)?;
         let address = (segment << 4) + offset;
+        let plural = if length == 1 { "" } else { "s" };
         ran.stdout("so far\n")?.status(65)?.stderr_begins(&format!(
-            "error: {image}: crashed after 3 exits: HC_PUTS of {length} bytes at {address:#x}: not in \
-             guest memory\n"
+            "error: {image}: crashed after 3 exits: HC_PUTS of {length} byte{plural} at {address:#x}: \
+             not in guest memory\n"
         ))?;
         if !ran.stderr_text().lines().nth(1).is_some_and(|line| line.starts_with("  rip ")) {
             return ran

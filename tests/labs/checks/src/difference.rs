@@ -6,7 +6,7 @@ use std::fmt::Write;
 const CONTEXT_LINES: usize = 2;
 
 /// How much of a line is shown. Of a longer one it is the part where it differs.
-const SHOWN_CHARACTERS: usize = 110;
+const SHOWN_CHARACTERS: usize = 150;
 
 /// Says where `printed` first differs from `expected`, with the lines before; nothing if it does not.
 ///
@@ -108,6 +108,6 @@ mod tests {
         let long = [b"x".repeat(1000), b"end\n".to_vec()].concat();
         let said = difference("x", &long, &b"x".repeat(1000)).unwrap();
         assert!(said.contains("…xxxx") && said.contains("xend"), "{said}");
-        assert!(said.lines().all(|line| line.chars().count() < 160), "{said}");
+        assert!(said.lines().all(|line| line.chars().count() < 200), "{said}");
     }
 }

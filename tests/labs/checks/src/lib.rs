@@ -4,9 +4,11 @@
 pub mod answer;
 pub mod difference;
 pub mod guest;
+pub mod patience;
 pub mod ran;
 pub mod screen;
 pub mod terminal;
+pub mod typed;
 pub mod verdict;
 
 mod ch01;
@@ -28,11 +30,13 @@ mod ch15;
 use std::any::Any;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
 use std::time::Instant;
 
 use labs::protocol::{Job, Outcome, TaskOutcome, Verdict};
 
 use crate::answer::Answer;
+use crate::patience::Patience;
 use crate::verdict::Stop;
 
 /// The check of a task.
@@ -61,10 +65,14 @@ const CHECKS: &[(&str, &[(&str, Check)])] = &[
 pub fn check(job: &Job) -> Outcome {
     let checks = CHECKS.iter().find(|(chapter, _)| *chapter == labs::short(&job.chapter));
     let checks = checks.map_or(&[][..], |(_, checks)| checks);
+    let patience = Rc::new(Patience::default());
     let outcome = |id: &String| {
         let start = Instant::now();
         let verdict = match checks.iter().find(|(task, _)| task == id) {
-            Some((_, check)) => verdict_of(*check, Answer::new(job, id)),
+            Some((_, check)) => {
+                let answer = Answer::new(job, id);
+                verdict_of(*check, answer.map(|answer| answer.with(&patience)))
+            }
             None => Verdict::Broken("there is no check of this task".to_owned()),
         };
         TaskOutcome { id: id.clone(), verdict, seconds: start.elapsed().as_secs_f64() }

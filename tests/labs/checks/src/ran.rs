@@ -1,13 +1,19 @@
 //! Running the answer's program, and what may be expected of it.
 
+use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::rc::Rc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use ::tests::{Finished, Unfinished, finish_within, quoted, set_fault};
+use ::tests::{Finished, Unfinished, fault_library, finish_within, set_fault};
 use labs::protocol::Job;
 
 use crate::difference::{beginning, difference};
+use crate::patience::Patience;
+use crate::typed::{FAULTS, be_quiet_about_panics, shown, sources, with_fault};
 use crate::verdict::{Result, Stop, fail};
 
 /// Much longer than a run takes, even in the nest on a busy machine.
@@ -22,6 +28,7 @@ const QUOTED_LINES: usize = 6;
 /// The program with its arguments, not yet run.
 pub struct Run<'a> {
     job: &'a Job,
+    patience: Rc<Patience>,
     arguments: Vec<String>,
     input: Vec<u8>,
     fault: Option<String>,
@@ -30,8 +37,9 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// With no input, a KVM in order, and plenty of time.
-    pub fn new(job: &'a Job, arguments: Vec<String>) -> Self {
-        Self { job, arguments, input: Vec::new(), fault: None, time: TIME_LIMIT }
+    pub fn new(job: &'a Job, patience: &Rc<Patience>, arguments: Vec<String>) -> Self {
+        let patience = Rc::clone(patience);
+        Self { job, patience, arguments, input: Vec::new(), fault: None, time: TIME_LIMIT }
     }
 
     /// Gives it this on standard input.
@@ -64,20 +72,32 @@ impl<'a> Run<'a> {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        be_quiet_about_panics(&mut command);
         if let Some(fault) = &self.fault {
             set_fault(&mut command, fault);
+            fs::copy(fault_library(), self.job.scratch.join(FAULTS))?;
         }
         let line = self.line();
+        let time = self.patience.of(self.time);
+        let start = Instant::now();
         let child = command.spawn().map_err(|error| Stop::Broken(format!("{line}\n{error}")))?;
-        match finish_within(child, &self.input, self.time, BYTES_MAX) {
-            Ok(finished) => Ok(Ran { line, finished }),
-            Err(Unfinished::Hangs(printed)) => fail(format!(
-                "{line}\nstill running after {} seconds, with this on standard output:{}\nand this on \
-                 standard error:{}",
-                self.time.as_secs(),
-                beginning(&printed.stdout, QUOTED_LINES),
-                beginning(&printed.stderr, QUOTED_LINES)
-            )),
+        let name = format!("{} {}", self.job.chapter, self.arguments.join(" "));
+        match saying(&name, time, || finish_within(child, &self.input, time, BYTES_MAX)) {
+            Ok(finished) => {
+                self.patience.note_end(start.elapsed());
+                let scratch = format!("{}/", self.job.scratch.display());
+                Ok(Ran { line, finished, scratch })
+            }
+            Err(Unfinished::Hangs(printed)) => {
+                self.patience.note_hang();
+                fail(format!(
+                    "{line}\nstill running after {} seconds, with this on standard output:{}\nand this \
+                     on standard error:{}",
+                    time.as_secs(),
+                    beginning(&printed.stdout, QUOTED_LINES),
+                    beginning(&printed.stderr, QUOTED_LINES)
+                ))
+            }
             Err(Unfinished::PrintsTooMuch(printed)) => {
                 let first = [printed.stdout, printed.stderr].concat();
                 fail(format!(
@@ -98,48 +118,67 @@ impl<'a> Run<'a> {
             let format = input.replace('%', "%%").replace(r"\'", r"\047");
             line += &format!("printf '{format}' | ");
         }
-        line += &shown(&self.job.command, &self.arguments);
-        if let Some(fault) = &self.fault {
-            line += &format!("    (with a KVM for this test: {fault})");
+        match &self.fault {
+            Some(fault) => line += &shown(&with_fault(self.job, fault), &self.arguments),
+            None => line += &shown(&self.job.command, &self.arguments),
         }
-        line
+        line + &sources(self.job, &self.arguments)
     }
 }
 
-/// A command with its arguments, as one would type it.
-pub fn shown(command: &str, arguments: &[String]) -> String {
-    let arguments = arguments.iter().map(|argument| quoted(argument).into_owned());
-    std::iter::once(command.to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+/// Does something that may take this long, and if it does take long, says so on standard error.
+fn saying<T>(name: &str, time: Duration, work: impl FnOnce() -> T) -> T {
+    let (done, waits) = channel::<()>();
+    let name = name.to_owned();
+    thread::spawn(move || {
+        for quarter in 1..4_u32 {
+            if waits.recv_timeout(time / 4) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            let so_far = (time * quarter / 4).as_secs();
+            eprintln!("running for {so_far} s, of {} at most: {name}", time.as_secs());
+        }
+    });
+    let result = work();
+    drop(done);
+    result
 }
 
 /// A run that came to its end.
 pub struct Ran {
     line: String,
     finished: Finished,
+    /// The folder of the guests, which makes lines too long to be read.
+    scratch: String,
 }
 
 /// What may be expected of a run: each fails the task if it is not so.
 impl Ran {
+    /// Whether this is its status. Unlike the others, this is a question.
+    pub fn ended_with(&self, status: i32) -> bool {
+        self.finished.status.code() == Some(status)
+    }
+
     /// It ended with this status.
     pub fn status(&self, expected: i32) -> Result<&Self> {
         match self.finished.status.code() {
             Some(status) if status == expected => Ok(self),
             Some(status) => self.fail(&format!(
                 "ended with status {status}, not {expected}; standard error:{}",
-                beginning(&self.finished.stderr, QUOTED_LINES)
+                self.beginning_of_stderr()
             )),
             None => self.fail(&format!(
                 "died ({}); standard error:{}",
                 self.finished.status,
-                beginning(&self.finished.stderr, QUOTED_LINES)
+                self.beginning_of_stderr()
             )),
         }
     }
 
     /// This, to the byte, is what it printed on standard output.
     pub fn stdout(&self, expected: impl AsRef<[u8]>) -> Result<&Self> {
-        let Some(difference) =
-            difference("standard output", expected.as_ref(), &self.finished.stdout)
+        let expected = expected.as_ref();
+        let Some(difference) = self.difference("standard output", expected, &self.finished.stdout)
         else {
             return Ok(self);
         };
@@ -149,7 +188,7 @@ impl Ran {
             _ => self.fail(&format!(
                 "{difference}\nit ended with {}; standard error:{}",
                 self.finished.status,
-                beginning(&self.finished.stderr, QUOTED_LINES)
+                self.beginning_of_stderr()
             )),
         }
     }
@@ -171,10 +210,7 @@ impl Ran {
         if self.stderr_text().contains(expected) {
             return Ok(self);
         }
-        self.fail(&format!(
-            "no {expected:?} on standard error:{}",
-            beginning(&self.finished.stderr, QUOTED_LINES)
-        ))
+        self.fail(&format!("no {expected:?} on standard error:{}", self.beginning_of_stderr()))
     }
 
     /// What it printed on standard output, for a check of its own.
@@ -198,10 +234,40 @@ impl Ran {
     }
 
     fn same(&self, what: &str, expected: &[u8], printed: &[u8]) -> Result<&Self> {
-        match difference(what, expected, printed) {
+        match self.difference(what, expected, printed) {
             None => Ok(self),
             Some(difference) => self.fail(&difference),
         }
+    }
+
+    /// The first difference, with short names of guests.
+    fn difference(&self, what: &str, expected: &[u8], printed: &[u8]) -> Option<String> {
+        let whole = difference(what, expected, printed)?;
+        // They might differ in the folder's name alone.
+        Some(difference(what, &self.short(expected), &self.short(printed)).unwrap_or(whole))
+    }
+
+    fn beginning_of_stderr(&self) -> String {
+        beginning(&self.short(&self.finished.stderr), QUOTED_LINES)
+    }
+
+    /// A text in which the guests' folder is three dots: its name is in the command above.
+    fn short(&self, text: &[u8]) -> Vec<u8> {
+        let (folder, mut rest) = (self.scratch.as_bytes(), text);
+        let mut short = Vec::new();
+        while let Some((first, after)) = rest.split_first() {
+            match rest.strip_prefix(folder) {
+                Some(behind) => {
+                    short.extend(b".../");
+                    rest = behind;
+                }
+                None => {
+                    short.push(*first);
+                    rest = after;
+                }
+            }
+        }
+        short
     }
 }
 
@@ -213,7 +279,7 @@ mod tests {
     fn run(script: &str, change: impl FnOnce(Run) -> Run) -> Result<Ran> {
         let folder = tempfile::tempdir().unwrap();
         let (job, _) = job(folder.path(), script);
-        change(Run::new(&job, vec!["a b".to_owned(), "--c".to_owned()])).finish()
+        change(Run::new(&job, &Rc::default(), vec!["a b".to_owned(), "--c".to_owned()])).finish()
     }
 
     fn why<T>(result: Result<T>) -> String {
@@ -282,6 +348,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut job, _) = job(folder.path(), "");
         job.program = folder.path().join("nothing");
-        assert!(matches!(Run::new(&job, Vec::new()).finish(), Err(Stop::Broken(_))));
+        assert!(matches!(
+            Run::new(&job, &Rc::default(), Vec::new()).finish(),
+            Err(Stop::Broken(_))
+        ));
+    }
+
+    #[test]
+    fn what_hangs_once_need_not_hang_as_long_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (job, _) = job(folder.path(), "exec sleep 1000");
+        let patience = Rc::new(Patience::default());
+        let run = || Run::new(&job, &patience, Vec::new()).within(Duration::from_secs(2)).finish();
+        assert!(why(run()).contains("still running after 2 seconds"));
+        let start = Instant::now();
+        assert!(why(run()).contains("still running after 1 seconds"));
+        assert!(start.elapsed() >= Duration::from_secs(1));
     }
 }

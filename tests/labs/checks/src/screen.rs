@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::process::Command;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +13,8 @@ use rexpect::process::PtyProcess;
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::answer::Answer;
-use crate::ran::shown;
+use crate::patience::Patience;
+use crate::typed::{be_quiet_about_panics, shown};
 use crate::verdict::{Result, Stop, fail};
 
 /// Long enough for the nest on a busy machine; what is awaited comes sooner.
@@ -45,6 +47,7 @@ pub struct Screen {
     /// All that was ever sent to the terminal.
     sent: Vec<u8>,
     parser: vt100::Parser,
+    patience: Rc<Patience>,
     line: String,
 }
 
@@ -64,6 +67,7 @@ impl Screen {
         shell.arg(answer.scratch("")).arg(&job.program).args(arguments);
         shell.envs(job.environment.iter().map(|(name, value)| (name, value)));
         shell.env("TERM", "xterm-256color").env("NO_COLOR", "1");
+        be_quiet_about_panics(&mut shell);
         // `anstream` has colours on any terminal where one of these is set.
         for variable in ["CI", "CLICOLOR", "CLICOLOR_FORCE"] {
             shell.env_remove(variable);
@@ -90,7 +94,8 @@ impl Screen {
             }
         });
         let parser = vt100::Parser::new(nonzero(rows), nonzero(columns), 0);
-        Ok(Self { _process: process, terminal, output, sent: Vec::new(), parser, line })
+        let patience = Rc::clone(&answer.patience);
+        Ok(Self { _process: process, terminal, output, sent: Vec::new(), parser, patience, line })
     }
 
     /// Waits until all `is_right` with what is to be seen; else it says what is wrong.
@@ -98,12 +103,15 @@ impl Screen {
         &mut self,
         is_right: impl Fn(&vt100::Screen) -> std::result::Result<(), String>,
     ) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience.of(PATIENCE);
         loop {
             let Err(wrong) = is_right(self.parser.screen()) else { return Ok(()) };
             match self.receive(deadline) {
                 Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => return self.fail(&wrong),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.patience.note_hang();
+                    return self.fail(&wrong);
+                }
                 Err(RecvTimeoutError::Disconnected) => {
                     return self.fail(&format!("it is no longer there: {wrong}"));
                 }
@@ -142,11 +150,14 @@ impl Screen {
     /// Waits for its end, which has to have this status and to leave the terminal as it was. Gives what
     /// it wrote after it had left the alternate screen.
     pub fn await_status(&mut self, expected: i32) -> Result<String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience.of(PATIENCE);
         loop {
             match self.receive(deadline) {
                 Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => return self.fail("it does not end"),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.patience.note_hang();
+                    return self.fail("it does not end");
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }

@@ -1,20 +1,25 @@
 //! The answer's program on a terminal.
 
 use std::process::Command;
+use std::rc::Rc;
+use std::time::Duration;
 
 use labs::protocol::Job;
 use rexpect::session::{PtySession, spawn_command};
 
-use crate::ran::shown;
+use crate::patience::Patience;
+use crate::typed::{be_quiet_about_panics, shown, sources};
 use crate::verdict::{Result, Stop, fail};
 
 /// Long enough for the nest on a busy machine; what is awaited comes sooner.
-const PATIENCE_MS: u64 = 60_000;
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is to be run on a terminal, and how large that is.
 pub struct Script<'a> {
     /// The answer.
     pub job: &'a Job,
+    /// What is known of its other runs.
+    pub patience: &'a Rc<Patience>,
     /// The program's arguments.
     pub arguments: Vec<String>,
     /// The terminal's height.
@@ -26,13 +31,14 @@ pub struct Script<'a> {
 /// A program that runs on a terminal of its own.
 pub struct Terminal {
     session: PtySession,
+    patience: Rc<Patience>,
     line: String,
 }
 
 impl Terminal {
     /// Starts it.
     pub fn start(script: &Script) -> Result<Self> {
-        let Script { job, arguments, rows, columns } = script;
+        let Script { job, patience, arguments, rows, columns } = script;
         let mut shell = Command::new("sh");
         // The size is set from within, before the program can ask for it. Ctrl-C is for the program.
         let size =
@@ -40,21 +46,27 @@ impl Terminal {
         shell.args(["-c", &size, "sh"]).arg(&job.program).args(arguments);
         shell.envs(job.environment.iter().map(|(name, value)| (name, value)));
         shell.env("TERM", "xterm-256color").env("NO_COLOR", "1");
+        be_quiet_about_panics(&mut shell);
         // `anstream` has colours on any terminal where one of these is set.
         for variable in ["CI", "CLICOLOR", "CLICOLOR_FORCE"] {
             shell.env_remove(variable);
         }
-        let line = format!("$ {}    (on a terminal)", shown(&job.command, arguments));
-        let session = spawn_command(shell, Some(PATIENCE_MS))
+        let command = shown(&job.command, arguments);
+        let line = format!("$ {command}    (on a terminal){}", sources(job, arguments));
+        let time = patience.of(PATIENCE).as_millis().try_into().unwrap_or(u64::MAX);
+        let session = spawn_command(shell, Some(time))
             .map_err(|error| Stop::Broken(format!("a terminal: {error}")))?;
-        Ok(Self { session, line })
+        Ok(Self { session, patience: Rc::clone(patience), line })
     }
 
     /// Waits until it shows this, and gives what it showed before.
     pub fn await_text(&mut self, text: &str) -> Result<String> {
-        self.session
-            .exp_string(text)
-            .or_else(|error| fail(format!("{}\nno {text:?} on the terminal: {error}", self.line)))
+        self.session.exp_string(text).or_else(|error| {
+            if matches!(error, rexpect::error::Error::Timeout { .. }) {
+                self.patience.note_hang();
+            }
+            fail(format!("{}\nno {text:?} on the terminal: {error}", self.line))
+        })
     }
 
     /// Types keys.
