@@ -108,7 +108,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Doctor { json } => doctor::run(json),
-        Command::Test => test::run(),
+        Command::Test => lab::in_whole_checkout("test", test::run),
         Command::Diff { chapter, stat } => Ok(diff::run(&chapter, stat)),
         Command::Forward(options) => Ok(forward::run(&options)),
         Command::Grade(options) => Ok(grade::run(&options)),
