@@ -57,6 +57,18 @@ pub fn need_whole_checkout(checkout: &Checkout, command: &str) -> Result<()> {
     .into())
 }
 
+/// Runs such a command. Outside of any checkout it says so itself.
+pub fn in_whole_checkout(
+    command: &str,
+    run: impl FnOnce() -> Result<ExitCode>,
+) -> Result<ExitCode> {
+    let here = Checkout::here();
+    match here.map_or(Ok(()), |checkout| need_whole_checkout(&checkout, command)) {
+        Ok(()) => run(),
+        Err(error) => Ok(fail(&error)),
+    }
+}
+
 /// Waits until no other command grades: they share the place where answers are built and checked.
 /// The lock goes with the file.
 pub fn take_turn(target: &Path) -> Result<File> {

@@ -124,7 +124,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Doctor { json } => doctor::run(json),
-        Command::Test => test::run(),
+        Command::Test => lab::in_whole_checkout("test", test::run),
         Command::Diff { chapter, stat } => Ok(diff::run(&chapter, stat)),
         Command::Forward(options) => Ok(forward::run(&options)),
         Command::Grade(options) => Ok(grade::run(&options)),
@@ -135,8 +135,6 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Linux { pieces } => linux::run(&pieces),
         Command::Nest { what } => nest::run_command(what),
         Command::Patched => patched::run(),
-        Command::Run { keep, program, arguments } => {
-            runner::run_keeping(&keep, &program, &arguments)
-        }
+        Command::Run { keep, program, arguments } => runner::run(&keep, &program, &arguments),
     }
 }

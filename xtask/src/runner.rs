@@ -11,13 +11,9 @@ use crate::nest::{self, Wishes};
 use crate::status;
 use crate::verdict::{self, Verdict};
 
-/// Runs a program where KVM is complete, and ends as it does.
-pub fn run(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
-    run_keeping(&[], program, arguments)
-}
-
-/// The same. A nest that stays keeps these other programs in memory, which this one will start.
-pub fn run_keeping(keep: &[PathBuf], program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
+/// Runs a program where KVM is complete, and ends as it does. A nest that stays keeps these other
+/// programs in memory, which this one will start.
+pub fn run(keep: &[PathBuf], program: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
     let run_in_nest = |why: &str| run_in_nest(program, arguments, keep, why);
     let choice = std::env::var_os("MINI_KVM").unwrap_or_default();
     match choice.as_encoded_bytes() {
