@@ -27,6 +27,8 @@ static REQUESTS: AtomicU8 = AtomicU8::new(0);
 
 /// From now on, the signals that end a program end `KVM_RUN` instead.
 pub fn catch() -> Result<()> {
+    // SAFETY: no handler. A file that may not grow (ulimit -f) is then an error like a full disk.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         register_signal_handler(signal, on_signal).context("sigaction")?;
     }
