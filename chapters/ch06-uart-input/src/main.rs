@@ -79,7 +79,7 @@ fn run(options: &Options) -> Result<u8> {
     } else {
         None
     };
-    let mut console = Console::open();
+    let mut console = Console::open(input::listen()?);
     let stop = vcpu.run(&mut console, options.verbose)?;
     let printed = console.close();
     drop(raw_mode);

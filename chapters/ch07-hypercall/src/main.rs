@@ -91,7 +91,7 @@ fn run_guest(vm: &Vm, options: &Options) -> Result<u8> {
     let mut vcpu = vm.create_vcpu(0)?;
     vcpu.enter_real_mode(LOAD_ADDRESS)?;
 
-    let mut console = Console::open();
+    let mut console = Console::open(input::listen()?);
     let stop = vcpu.run(&mut console, options.verbose)?;
     let printed = console.close();
 
