@@ -2,6 +2,8 @@
 
 use std::io::{self, Write, stderr};
 
+use vm_memory::mmap::MmapRegionError;
+
 use crate::guest::GuestError;
 
 /// All went well.
@@ -49,8 +51,11 @@ pub fn failure(error: &anyhow::Error) -> u8 {
 /// What to do about a system call that has failed.
 fn remedy(error: &anyhow::Error) -> &'static str {
     let cause = error.root_cause();
-    let number = cause.downcast_ref::<kvm_ioctls::Error>().map(|error| error.errno());
-    match number.or_else(|| cause.downcast_ref::<io::Error>()?.raw_os_error()) {
+    let number = match cause.downcast_ref() {
+        Some(MmapRegionError::Mmap(error)) => error.raw_os_error(),
+        _ => cause.downcast_ref::<kvm_ioctls::Error>().map(|error| error.errno()),
+    };
+    match number {
         Some(libc::ENOMEM | libc::EAGAIN) => "\n  too little memory for that: free, ulimit -v",
         Some(libc::EMFILE) => "\n  too few files may be open for that: ulimit -n",
         Some(_) => "\n  what this machine's KVM can do: cargo xtask doctor",
