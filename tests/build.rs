@@ -18,7 +18,7 @@ fn shim() {
     let source = "shim/kvm_faults.c";
     let out_dir = env::var_os("OUT_DIR").expect("cargo sets it");
     let library = Path::new(&out_dir).join("kvm_faults.so");
-    println!("cargo::rerun-if-changed={source}");
+    println!("cargo::rerun-if-changed=shim");
 
     let compiler = env::var_os("CC").unwrap_or("cc".into());
     let status = Command::new(&compiler)

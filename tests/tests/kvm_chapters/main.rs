@@ -6,6 +6,7 @@ mod disk;
 mod doctor;
 mod elf;
 mod exceptions;
+mod faults;
 mod images;
 mod interactive;
 mod interrupts;

@@ -1,0 +1,61 @@
+//! Standard input and outputs that are closed, full, or of no interest to anybody.
+
+use super::RUNS;
+use super::plan::runs;
+
+#[test]
+fn closed_streams_are_as_dev_null() {
+    const CLOSED: [&str; 5] = [
+        "stdin:closed",
+        "stdout:closed",
+        "stderr:closed",
+        "stdout:closed;stderr:closed",
+        "stdin:closed;stdout:closed;stderr:closed",
+    ];
+    for (chapter, arguments, always) in RUNS {
+        let normal = runs(chapter, arguments, &[always.to_owned()]).remove(0);
+        let faults = CLOSED.map(|closed| format!("{closed};{always}"));
+        for ended in runs(chapter, arguments, &faults) {
+            ended.assert_ends(normal.code().unwrap(), &[]);
+            if !ended.fault.contains("stdout") && arguments.len() == 1 {
+                assert_eq!(ended.finished.stdout, normal.finished.stdout, "{ended}");
+            }
+        }
+    }
+}
+
+/// Where no guest prints nothing is lost, and a crash is the worse news.
+#[test]
+fn output_that_cannot_be_written_is_told() {
+    for (chapter, arguments, always) in RUNS {
+        let normal = runs(chapter, arguments, &[always.to_owned()]).remove(0);
+        let (code, prints) = (normal.code().unwrap(), !normal.finished.stdout.is_empty());
+        let faults = ["stdout:/dev/full", "stdout:nobody", "stderr:/dev/full", "stderr:nobody"];
+        let ended = runs(chapter, arguments, &faults.map(|fault| format!("{always}{fault}")));
+        if prints && code == 0 {
+            ended[0].assert_ends(74, &["error: ", "No space left on device"]);
+        } else {
+            ended[0].assert_ends(code, &[]);
+        }
+        for run in &ended[1..] {
+            run.assert_ends(code, &[]);
+        }
+    }
+}
+
+/// `ulimit -f`: Linux sends a signal then, which must not end us.
+#[test]
+fn a_file_that_may_not_grow_is_told() {
+    for (chapter, guest) in [
+        ("ch05-uart", "hello"),
+        ("ch07-hypercall", "multiplication"),
+        ("ch08-multi-vcpu", "multiplication"),
+        ("ch11-interrupts", "multiplication"),
+    ] {
+        // What it says goes to a file, too, and is cut off as well: the status has to do.
+        const BYTES: usize = 8;
+        let ended = runs(chapter, &[guest], &[format!("file:{BYTES}")]).remove(0);
+        ended.assert_ends(74, &[]);
+        assert_eq!(ended.finished.stdout.len(), BYTES, "{ended}");
+    }
+}
