@@ -42,17 +42,21 @@ static void redirect(int to, const char *kind, const char *otherwise)
 
         snprintf(path, sizeof path, "%s", text ? text : otherwise);
         path[strcspn(path, ";")] = 0;
-        close(to);
-        if (strcmp(path, "closed") == 0)
-                return;
-        if (strcmp(path, "nobody") == 0) {
-                if (pipe(fds) < 0 || fds[0] != to || dup2(fds[1], to) < 0)
-                        _exit(99);
-                close(fds[1]);
+        if (strcmp(path, "closed") == 0) {
+                close(to);
                 return;
         }
-        if (open(path, to ? O_WRONLY | O_CREAT | O_APPEND : O_RDONLY, 0600) != to)
+        if (strcmp(path, "nobody") == 0) {
+                if (pipe(fds) < 0)
+                        _exit(99);
+                close(fds[0]);
+        } else {
+                fds[1] = open(path, to ? O_WRONLY | O_CREAT | O_APPEND : O_RDONLY, 0600);
+        }
+        if (dup2(fds[1], to) < 0)
                 _exit(99);
+        if (fds[1] != to)
+                close(fds[1]);
 }
 
 static void begin(const char plan[256], int number, const char *line)
@@ -60,12 +64,12 @@ static void begin(const char plan[256], int number, const char *line)
         char path[512];
 
         setenv("KVM_FAULT", line, 1);
-        if (fault("stdin"))
-                redirect(0, "stdin", NULL);
         snprintf(path, sizeof path, "%s.%d.out", plan, number);
         redirect(1, "stdout", path);
         snprintf(path, sizeof path, "%s.%d.err", plan, number);
         redirect(2, "stderr", path);
+        if (fault("stdin"))
+                redirect(0, "stdin", NULL);
         limit("files", RLIMIT_NOFILE, 0);
         limit("file", RLIMIT_FSIZE, 0);
         if (fault("memory"))

@@ -13,6 +13,7 @@ mod interrupts;
 mod kernel;
 mod linux_bad_input;
 mod linux_boot;
+mod linux_hostile;
 mod linux_shell;
 mod linux_terminal;
 mod long_mode;

@@ -50,7 +50,7 @@ fn calls_of(chapter: &str, arguments: &[&str], always: &str) -> (BTreeMap<String
     for call in fs::read_to_string(file.path()).unwrap().lines() {
         *counts.entry(call.to_owned()).or_insert(0) += 1;
     }
-    assert!(counts["KVM_GET_API_VERSION"] == 1, "{counts:?}");
+    assert!(counts.contains_key("KVM_GET_API_VERSION"), "{counts:?}");
     (counts, ended)
 }
 

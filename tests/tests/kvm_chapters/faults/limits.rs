@@ -44,7 +44,8 @@ fn too_little_memory_is_told() {
             "ch13-long-mode" => (64 * MIB, MIB + 4 * KIB),
             "ch09-protected-mode" | "ch10-paging" | "ch11-interrupts" => (16 * MIB, 340 * KIB),
             "ch08-multi-vcpu" => (16 * MIB, 172 * KIB),
-            _ => (6 * MIB, 100 * KIB),
+            "ch06-uart-input" | "ch07-hypercall" => (4 * MIB, 100 * KIB),
+            _ => (MIB, 20 * KIB),
         };
         let normal = runs(chapter, arguments, &[always.to_owned()]).remove(0).code();
         let limits = (0..most).step_by(step).chain([most]);

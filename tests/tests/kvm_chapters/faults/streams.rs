@@ -37,9 +37,10 @@ fn output_that_cannot_be_written_is_told() {
         } else {
             ended[0].assert_ends(code, &[]);
         }
-        for run in &ended[1..] {
-            run.assert_ends(code, &[]);
-        }
+        ended[1].assert_ends(code, &[]);
+        // All that chapter 3 has to show is on standard error.
+        ended[2].assert_ends(if chapter == "ch03-hlt" { 74 } else { code }, &[]);
+        ended[3].assert_ends(code, &[]);
     }
 }
 

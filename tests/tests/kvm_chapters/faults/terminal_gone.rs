@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::openpty;
@@ -56,6 +58,15 @@ fn when_the_terminal_goes_the_disk_is_saved() {
     assert!(saved.contains(&("notes".to_owned(), b"Hello\n".to_vec())));
 }
 
+fn await_stop(child: &Child) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let stat = || fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    while !stat().contains(") T ") {
+        assert!(Instant::now() < deadline, "it does not stop");
+        sleep(Duration::from_millis(5));
+    }
+}
+
 /// A signal that comes while it is stopped waits, and ends it when it goes on.
 #[test]
 fn ended_while_it_is_stopped() {
@@ -66,6 +77,7 @@ fn ended_while_it_is_stopped() {
             let (child, terminal) = start(chapter, guests);
             await_vcpus(child.id(), guests.len());
             signal(&child, Signal::SIGTSTP);
+            await_stop(&child);
             signal(&child, number);
             signal(&child, Signal::SIGCONT);
             assert_ends(&finish(child, b""), 130, &[": interrupted after "]);

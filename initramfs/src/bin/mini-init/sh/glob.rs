@@ -65,18 +65,28 @@ fn names(directory: &str, pattern: &[Glyph]) -> Vec<String> {
     names
 }
 
+/// Without trying all ways to divide the name among several `*`: if the rest does not match, only the
+/// last one can take more.
 fn matches(pattern: &[Glyph], name: &[char]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((Glyph::Any, pattern)), _) => {
-            (0..=name.len()).any(|taken| matches(pattern, &name[taken..]))
+    let (mut at, mut taken) = (0, 0);
+    let mut last_any = None;
+    while taken < name.len() {
+        match pattern.get(at) {
+            Some(Glyph::Any) => {
+                last_any = Some((at, taken));
+                at += 1;
+            }
+            Some(glyph) if matches!(glyph, Glyph::One) || *glyph == Glyph::Is(name[taken]) => {
+                (at, taken) = (at + 1, taken + 1);
+            }
+            _ => {
+                let Some((any, from)) = last_any else { return false };
+                last_any = Some((any, from + 1));
+                (at, taken) = (any + 1, from + 1);
+            }
         }
-        (Some((Glyph::One, pattern)), Some((_, name))) => matches(pattern, name),
-        (Some((Glyph::Is(wanted), pattern)), Some((first, name))) => {
-            wanted == first && matches(pattern, name)
-        }
-        _ => false,
     }
+    pattern[at..].iter().all(|glyph| *glyph == Glyph::Any)
 }
 
 #[cfg(test)]
@@ -103,6 +113,11 @@ mod tests {
         assert!(!is_match("a*b", "abc"));
         assert!(!is_match("?", ""));
         assert!(!is_match("a", "b"));
+        assert!(is_match("*ab*b", "aababbab"));
+        assert!(!is_match("*a*b", "aaba"));
+        assert!(is_match("**", ""));
+        // To try every way would take longer than the universe has been there.
+        assert!(!is_match(&("*a".repeat(40) + "*b"), &"a".repeat(250)));
     }
 
     #[test]
