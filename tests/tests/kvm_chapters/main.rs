@@ -18,6 +18,7 @@ mod linux_shell;
 mod linux_terminal;
 mod long_mode;
 mod os_1k;
+mod os_1k_hostile;
 mod paging;
 mod panics;
 mod patches;

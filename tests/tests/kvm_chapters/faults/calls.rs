@@ -58,6 +58,10 @@ fn calls_of(chapter: &str, arguments: &[&str], always: &str) -> (BTreeMap<String
 fn faults(always: &str, call: &str, count: u32) -> Vec<String> {
     let fault = |nth: u32, error: i32| format!("{always}nth:{call}:{nth}:{error}");
     let mut faults = vec![fault(1, ENOMEM), fault(1, EFAULT), fault(1, EINVAL)];
+    // Chapter 1 asks again for what it has checked, only to print it.
+    if call == "KVM_GET_API_VERSION" {
+        return faults;
+    }
     // How often a guest with a timer exits is different each time.
     for nth in [2, 3, if call == "KVM_RUN" { count / 2 } else { count }] {
         if nth > 1 && nth <= count && !(call == "KVM_RUN" && always == HALTS_AT_ONCE) {

@@ -40,9 +40,9 @@ fn too_little_memory_is_told() {
     for (chapter, arguments, always) in RUNS {
         let (most, step) = match chapter {
             "ch14-linux-boot" | "ch15-linux-shell" => (640 * MIB, 16 * MIB + 4 * KIB),
-            "ch12-os-1k" => (48 * MIB, MIB + 4 * KIB),
-            "ch13-long-mode" => (64 * MIB, MIB + 4 * KIB),
-            "ch09-protected-mode" | "ch10-paging" | "ch11-interrupts" => (16 * MIB, 340 * KIB),
+            "ch12-os-1k" => (64 * MIB, 2 * MIB + 4 * KIB),
+            "ch13-long-mode" => (96 * MIB, 2 * MIB + 4 * KIB),
+            "ch09-protected-mode" | "ch10-paging" | "ch11-interrupts" => (40 * MIB, MIB + 4 * KIB),
             "ch08-multi-vcpu" => (16 * MIB, 172 * KIB),
             "ch06-uart-input" | "ch07-hypercall" => (4 * MIB, 100 * KIB),
             _ => (MIB, 20 * KIB),
