@@ -29,7 +29,7 @@ use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::process::ExitCode;
 use std::thread;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use guests::Mode;
 use kvm_ioctls::Kvm;
@@ -161,7 +161,7 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, options: &Options) -> Result<u
 
     let tag = (options.guests.len() > 1).then(|| format!("{} ", screen::paint(id, &guest)));
     let interrupt =
-        vcpu.keyboard.interrupt.try_clone().map_err(|error| anyhow!("eventfd: {error}"))?;
+        vcpu.keyboard.interrupt.try_clone().map_err(kvm_ioctls::Error::from).context("eventfd")?;
     let input = if id == 0 { input::listen(interrupt)? } else { std::sync::mpsc::channel().1 };
     let mut console = Console::open(id, tag, input);
     let stop = vcpu.run(&mut console, options.verbose.then_some(&guest))?;

@@ -37,7 +37,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use guests::Mode;
 use kvm_ioctls::Kvm;
@@ -204,7 +204,7 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
 
     let tag = (options.guests.len() > 1).then(|| format!("{} ", screen::paint(id, &guest)));
     let interrupt =
-        vcpu.keyboard.interrupt.try_clone().map_err(|error| anyhow!("eventfd: {error}"))?;
+        vcpu.keyboard.interrupt.try_clone().map_err(kvm_ioctls::Error::from).context("eventfd")?;
     let input = if id == 0 { input::listen(interrupt, has_interrupts)? } else { channel().1 };
     let mut console = Console::open(id, tag, input);
     let stop = vcpu.run(&mut console, options.verbose.then_some(&guest));
