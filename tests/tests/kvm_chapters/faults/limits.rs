@@ -39,13 +39,14 @@ const MIB: usize = 1 << 20;
 fn too_little_memory_is_told() {
     for (chapter, arguments, always) in RUNS {
         let (most, step) = match chapter {
-            "ch14-linux-boot" | "ch15-linux-shell" => (640 * MIB, 16 * MIB + 4 * KIB),
-            "ch12-os-1k" => (64 * MIB, 2 * MIB + 4 * KIB),
-            "ch13-long-mode" => (96 * MIB, 2 * MIB + 4 * KIB),
-            "ch09-protected-mode" | "ch10-paging" | "ch11-interrupts" => (40 * MIB, MIB + 4 * KIB),
-            "ch08-multi-vcpu" => (16 * MIB, 172 * KIB),
-            "ch06-uart-input" | "ch07-hypercall" => (4 * MIB, 100 * KIB),
-            _ => (MIB, 20 * KIB),
+            "ch14-linux-boot" | "ch15-linux-shell" => (640 * MIB, 80 * MIB + 4 * KIB),
+            "ch12-os-1k" | "ch13-long-mode" => (96 * MIB, 8 * MIB + 4 * KIB),
+            "ch09-protected-mode" | "ch10-paging" | "ch11-interrupts" => {
+                (40 * MIB, 3 * MIB + 4 * KIB)
+            }
+            "ch08-multi-vcpu" => (16 * MIB, 700 * KIB),
+            "ch06-uart-input" | "ch07-hypercall" => (4 * MIB, 252 * KIB),
+            _ => (MIB, 52 * KIB),
         };
         let normal = runs(chapter, arguments, &[always.to_owned()]).remove(0).code();
         let limits = (0..most).step_by(step).chain([most]);
