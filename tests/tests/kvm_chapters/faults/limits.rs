@@ -1,16 +1,17 @@
 //! Too little memory, too few files.
 
-use super::RUNS;
 use super::plan::runs;
+use super::some_runs;
 
 const UNAVAILABLE: i32 = 69;
 const BAD_INPUT: i32 = 66;
 
 #[test]
 fn too_few_files_is_told() {
-    for (chapter, arguments, always) in RUNS {
+    for (chapter, arguments, always) in some_runs() {
         let normal = runs(chapter, arguments, &[always.to_owned()]).remove(0).code();
-        let faults: Vec<_> = (0..=20).map(|files| format!("{always}files:{files}")).collect();
+        let faults: Vec<_> =
+            (0..=12).chain([20]).map(|files| format!("{always}files:{files}")).collect();
         let ended = runs(chapter, arguments, &faults);
         let mut is_enough = false;
         for run in &ended {
@@ -37,7 +38,7 @@ const MIB: usize = 1 << 20;
 
 #[test]
 fn too_little_memory_is_told() {
-    for (chapter, arguments, always) in RUNS {
+    for (chapter, arguments, always) in some_runs() {
         let (most, step) = match chapter {
             "ch14-linux-boot" | "ch15-linux-shell" => (640 * MIB, 80 * MIB + 4 * KIB),
             "ch12-os-1k" | "ch13-long-mode" => (96 * MIB, 8 * MIB + 4 * KIB),

@@ -1,7 +1,7 @@
 //! Standard input and outputs that are closed, full, or of no interest to anybody.
 
-use super::RUNS;
 use super::plan::runs;
+use super::some_runs;
 
 #[test]
 fn closed_streams_are_as_dev_null() {
@@ -12,7 +12,7 @@ fn closed_streams_are_as_dev_null() {
         "stdout:closed;stderr:closed",
         "stdin:closed;stdout:closed;stderr:closed",
     ];
-    for (chapter, arguments, always) in RUNS {
+    for (chapter, arguments, always) in some_runs() {
         let normal = runs(chapter, arguments, &[always.to_owned()]).remove(0);
         let faults = CLOSED.map(|closed| format!("{closed};{always}"));
         for ended in runs(chapter, arguments, &faults) {
@@ -27,7 +27,7 @@ fn closed_streams_are_as_dev_null() {
 /// Where no guest prints nothing is lost, and a crash is the worse news.
 #[test]
 fn output_that_cannot_be_written_is_told() {
-    for (chapter, arguments, always) in RUNS {
+    for (chapter, arguments, always) in some_runs() {
         let normal = runs(chapter, arguments, &[always.to_owned()]).remove(0);
         let (code, prints) = (normal.code().unwrap(), !normal.finished.stdout.is_empty());
         let faults = ["stdout:/dev/full", "stdout:nobody", "stderr:/dev/full", "stderr:nobody"];
