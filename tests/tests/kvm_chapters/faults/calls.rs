@@ -6,7 +6,7 @@ use std::fs;
 use tests::text;
 
 use super::plan::{Ended, runs};
-use super::{HALTS_AT_ONCE, RUNS, is_thorough};
+use super::{HALTS_AT_ONCE, RUNS, is_looked_at, is_thorough};
 
 const EAGAIN: i32 = 11;
 const ENOMEM: i32 = 12;
@@ -108,6 +108,10 @@ fn fail_each_call(chapter: &str, arguments: &[&str], always: &str) -> usize {
     let (counts, normal) = calls_of(chapter, arguments, always);
     let mut count_of_runs = 0;
     for (turn, (call, count)) in counts.into_iter().enumerate() {
+        // What a neighbour looks at as well is looked at a third of the time.
+        if !is_looked_at(chapter) && turn % 3 != chapter.len() % 3 {
+            continue;
+        }
         let call: &'static str = call.leak();
         let faults = faults(always, call, count, turn);
         count_of_runs += faults.len();
@@ -152,7 +156,7 @@ fn each_call_of_each_chapter_fails_in_turn() {
         count += fail_each_call(chapter, arguments, always);
     }
     println!("{count} runs");
-    assert!(count > 300, "only {count} runs");
+    assert!(count > 250, "only {count} runs");
 }
 
 #[test]

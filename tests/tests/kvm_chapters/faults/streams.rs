@@ -1,5 +1,9 @@
 //! Standard input and outputs that are closed, full, or of no interest to anybody.
 
+use std::fs;
+
+use tests::text;
+
 use super::plan::runs;
 use super::some_runs;
 
@@ -58,5 +62,23 @@ fn a_file_that_may_not_grow_is_told() {
         let ended = runs(chapter, &[guest], &[format!("file:{BYTES}")]).remove(0);
         ended.assert_ends(74, &[]);
         assert_eq!(ended.finished.stdout.len(), BYTES, "{ended}");
+    }
+}
+
+/// The limit is the same as a full disk: a new file is gone again or empty, an old one as it was.
+#[test]
+fn a_disk_that_cannot_have_its_size_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk.tar");
+    for old in [None, Some(guests::DISK)] {
+        if let Some(old) = old {
+            fs::write(&disk, old).unwrap();
+        }
+        for limit in [0, 512, 100_000, 1_000_000] {
+            let fault = format!("stdin:/dev/null;stdout:/dev/null;file:{limit}");
+            let ended = runs("ch12-os-1k", &["--disk", text(&disk)], &[fault]).remove(0);
+            assert_eq!(ended.code(), Some(66), "{ended}");
+            assert!(fs::read(&disk).unwrap() == old.unwrap_or_default(), "it has changed: {ended}");
+        }
     }
 }
