@@ -49,12 +49,17 @@ impl Ended {
         }
     }
 
-    /// Whether it had so little memory that Rust could not go on, and said so. The terminal has to be
-    /// in order even then.
+    /// Whether it had so little memory that Rust, or the C library, could not go on, and said so. The
+    /// terminal has to be in order even then.
     #[track_caller]
     pub fn is_out_of_memory(&self) -> bool {
         let said = self.said();
-        let refused = ["memory allocation of ", "failed to allocate an alternative stack"];
+        let refused = [
+            "memory allocation of ",
+            "failed to allocate an alternative stack",
+            "Fatal glibc error: failed to register TLS destructor: out of memory",
+            "cannot allocate memory for thread-local data: ABORT",
+        ];
         let is_aborted = self.finished.status.signal() == Some(nix::libc::SIGABRT)
             && refused.iter().any(|words| said.contains(words));
         assert!(!(is_aborted && self.spoilt_terminal), "the terminal is spoilt: {self}");
