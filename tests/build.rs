@@ -9,6 +9,9 @@ use std::process::Command;
 
 fn main() {
     shim();
+    if Path::new("hostile").exists() {
+        hostile();
+    }
     if let Err(message) = patches() {
         println!("cargo::error={message}");
     }
@@ -18,7 +21,7 @@ fn shim() {
     let source = "shim/kvm_faults.c";
     let out_dir = env::var_os("OUT_DIR").expect("cargo sets it");
     let library = Path::new(&out_dir).join("kvm_faults.so");
-    println!("cargo::rerun-if-changed={source}");
+    println!("cargo::rerun-if-changed=shim");
 
     let compiler = env::var_os("CC").unwrap_or("cc".into());
     let status = Command::new(&compiler)
@@ -30,6 +33,33 @@ fn shim() {
             println!("cargo::rustc-env=KVM_FAULTS_DIR={}", Path::new(&out_dir).display());
         }
         Ok(status) => println!("cargo::error={source}: the C compiler ended with {status}"),
+        Err(error) => println!("cargo::error=cannot run {}: {error}", compiler.display()),
+    }
+}
+
+/// The program that means the 1K OS harm, built as the OS's own are, but kept off its disk.
+fn hostile() {
+    const OPTIONS: &str = "-O1 -Wall -Wextra -Werror -m32 -march=i686 -nostdlib -ffreestanding \
+        -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -static -fno-pic \
+        -no-pie -s -Wl,--build-id=none -Wl,-znoexecstack -Wl,-melf_i386 -I../os-1k/include \
+        -I../os-1k/lib -I../os-1k/user -I../guests/include -T../os-1k/user/user.ld";
+    const SOURCES: [&str; 5] = [
+        "hostile/hostile.c",
+        "../os-1k/user/user.c",
+        "../os-1k/user/start.S",
+        "../os-1k/lib/string.c",
+        "../guests/runtime/print.c",
+    ];
+    for watched in ["hostile", "../os-1k", "../guests/runtime", "../guests/include"] {
+        println!("cargo::rerun-if-changed={watched}");
+    }
+    let out_dir = env::var_os("OUT_DIR").expect("cargo sets it");
+    let compiler = env::var_os("CC").unwrap_or("cc".into());
+    let mut command = Command::new(&compiler);
+    command.args(OPTIONS.split_whitespace()).args(SOURCES).arg("-o");
+    match command.arg(Path::new(&out_dir).join("hostile")).status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => println!("cargo::error=hostile.c: the C compiler ended with {status}"),
         Err(error) => println!("cargo::error=cannot run {}: {error}", compiler.display()),
     }
 }

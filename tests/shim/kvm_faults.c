@@ -9,32 +9,46 @@
  *   KVM_FAULT=ioctl:REQUEST:ERRNO   that request fails
  *   KVM_FAULT=slots:FILE            no fault: when the program ends, FILE has each memory slot, as a
  *                                   kvm_userspace_memory_region and the memory behind it
+ *   KVM_FAULT=calls:FILE            no fault: FILE gets the name of each call in names.h, in order
+ *   KVM_FAULT=nth:NAME:N:ERRNO      the Nth call of that name fails, as often as it is made again:
+ *                                   once
+ *   KVM_FAULT=eintr:N               KVM_RUN fails with EINTR N times before each time it runs
+ *   KVM_FAULT=each:FILE             many runs: plan.h
  *
- * Numbers as strtoull reads them. With no KVM_FAULT, or with another, nothing is changed. */
+ * Several of them have a ';' between them. Numbers as strtoull reads them. With no KVM_FAULT, or with
+ * another, nothing is changed. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <termios.h>
 #include <unistd.h>
 
 static int vcpu_fd = -1;
 static struct kvm_run *run;
 
-/* The text behind "KIND:" if that is the fault we are to commit. */
+/* The text behind "KIND:" if that is a fault we are to commit. */
 static const char *fault(const char *kind)
 {
         const char *text = getenv("KVM_FAULT");
         size_t length = strlen(kind);
-        if (!text || strncmp(text, kind, length) != 0 || text[length] != ':')
-                return NULL;
-        return text + length + 1;
+
+        while (text && (strncmp(text, kind, length) != 0 || text[length] != ':'))
+                if ((text = strchr(text, ';')))
+                        text++;
+        return text ? text + length + 1 : NULL;
 }
+
+#include "names.h"
+#include "plan.h"
 
 int open(const char *path, int flags, ...)
 {
@@ -62,10 +76,62 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
 
         if (!real)
                 real = dlsym(RTLD_NEXT, "mmap");
+        if (fd >= 0 && fd == vcpu_fd && fails("mmap of a vCPU"))
+                return MAP_FAILED;
+        if (flags & MAP_NORESERVE && fails("mmap of guest memory"))
+                return MAP_FAILED;
         mapping = real(address, length, protection, flags, fd, offset);
         if (fd >= 0 && fd == vcpu_fd)
                 run = mapping;
         return mapping;
+}
+
+/* What else may fail for want of something. */
+
+int eventfd(unsigned count, int flags)
+{
+        static int (*real)(unsigned, int);
+
+        if (!real)
+                real = dlsym(RTLD_NEXT, "eventfd");
+        return fails("eventfd") ? -1 : real(count, flags);
+}
+
+int dup(int fd)
+{
+        static int (*real)(int);
+
+        if (!real)
+                real = dlsym(RTLD_NEXT, "dup");
+        return fails("dup") ? -1 : real(fd);
+}
+
+int madvise(void *address, size_t length, int advice)
+{
+        static int (*real)(void *, size_t, int);
+
+        if (!real)
+                real = dlsym(RTLD_NEXT, "madvise");
+        return fails("madvise") ? -1 : real(address, length, advice);
+}
+
+int tcgetattr(int fd, struct termios *settings)
+{
+        static int (*real)(int, struct termios *);
+
+        if (!real)
+                real = dlsym(RTLD_NEXT, "tcgetattr");
+        return fails("tcgetattr") ? -1 : real(fd, settings);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                   void *argument)
+{
+        static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+        if (!real)
+                real = dlsym(RTLD_NEXT, "pthread_create");
+        return fails("pthread_create") ? errno : real(thread, attributes, start, argument);
 }
 
 #define SLOTS_MAX 16
@@ -156,6 +222,10 @@ int ioctl(int fd, unsigned long request, ...)
                 return strtoull(rest + 1, NULL, 0);
         if (request == KVM_GET_SUPPORTED_CPUID && (text = fault("cpuid")))
                 return supported_cpuid(text, argument);
+        if (is_kvm(request) && fails(name_of(request)))
+                return -1;
+        if (request == KVM_RUN && interrupted())
+                return -1;
         if (request == KVM_RUN && run && (text = fault("exit"))) {
                 run->exit_reason = strtoull(text, &rest, 0);
                 run->hw.hardware_exit_reason = *rest ? strtoull(rest + 1, NULL, 0) : 0;

@@ -19,6 +19,12 @@ const HANGS: u8 = 3;
 /// The page that the vCPU shares with KVM, or null.
 static KVM_RUN_PAGE: AtomicPtr<kvm_run> = AtomicPtr::new(null_mut());
 
+/// A file that may not grow (ulimit -f) is an error like a full disk, and no reason to be killed.
+pub fn ignore_file_limit() {
+    // SAFETY: there is no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// From now on, the signals that end a program end `KVM_RUN` of `vcpu` instead.
 pub fn catch(vcpu: &'static mut VcpuFd) -> Result<&'static mut VcpuFd> {
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {

@@ -4,7 +4,7 @@ use std::io::stdin;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
-use libc::{SIGTSTP, c_int, c_void, siginfo_t};
+use libc::{SIGABRT, SIGTSTP, c_int, c_void, siginfo_t};
 use nix::sys::signal::{Signal, raise};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use vmm_sys_util::signal::register_signal_handler;
@@ -20,6 +20,7 @@ impl RawMode {
         let original = tcgetattr(stdin()).context("tcgetattr")?;
         ORIGINAL.get_or_init(|| original.into());
         register_signal_handler(SIGTSTP, on_stop).context("sigaction")?;
+        register_signal_handler(SIGABRT, on_stop).context("sigaction")?;
         hand_over();
         Ok(Self)
     }
@@ -52,8 +53,11 @@ fn change(change: impl FnOnce(&mut Termios)) {
 }
 
 /// Ctrl-Z: the shell gets the terminal as it was, and so do we when we go on.
-extern "C" fn on_stop(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
+extern "C" fn on_stop(signal: c_int, _: *mut siginfo_t, _: *mut c_void) {
     restore();
+    if signal == SIGABRT {
+        return; // there is no memory left, and Rust goes on to end us
+    }
     let _ = raise(Signal::SIGSTOP); // returns after SIGCONT
     hand_over();
 }

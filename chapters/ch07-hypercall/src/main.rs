@@ -55,6 +55,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    signal::ignore_file_limit();
     ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
@@ -91,7 +92,7 @@ fn run_guest(vm: &Vm, options: &Options) -> Result<u8> {
     let mut vcpu = vm.create_vcpu(0)?;
     vcpu.enter_real_mode(LOAD_ADDRESS)?;
 
-    let mut console = Console::open();
+    let mut console = Console::open(input::listen()?);
     let stop = vcpu.run(&mut console, options.verbose)?;
     let printed = console.close();
 

@@ -25,6 +25,12 @@ static VCPU_COUNT: AtomicUsize = AtomicUsize::new(0);
 /// How many signals have arrived, or 1 if we gave up without.
 static REQUESTS: AtomicU8 = AtomicU8::new(0);
 
+/// A file that may not grow (ulimit -f) is an error like a full disk, and no reason to be killed.
+pub fn ignore_file_limit() {
+    // SAFETY: there is no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// From now on, the signals that end a program end `KVM_RUN` instead.
 pub fn catch() -> Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {

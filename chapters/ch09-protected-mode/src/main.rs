@@ -61,6 +61,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    signal::ignore_file_limit();
     ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
@@ -92,12 +93,15 @@ fn run(options: &Options) -> Result<u8> {
         screen::say(&format!("vCPUs: {}\n", legend.join(" ")));
     }
     let results: Vec<Result<u8>> = thread::scope(|scope| {
-        let run = |(id, image): (usize, &Image)| {
-            run_guest(&kvm, id, image, options).inspect_err(|_| signal::end_all())
+        let end_all = |_: &_| signal::end_all();
+        let run = |(id, image): (usize, &Image)| run_guest(&kvm, id, image, options);
+        let start = |guest| {
+            let thread = move || run(guest).inspect_err(end_all);
+            let thread = thread::Builder::new().spawn_scoped(scope, thread);
+            thread.map_err(kvm_ioctls::Error::from).context("pthread_create").inspect_err(end_all)
         };
-        let threads: Vec<_> =
-            images.iter().enumerate().map(|guest| scope.spawn(move || run(guest))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("no thread panics")).collect()
+        let threads: Vec<_> = images.iter().enumerate().map(start).collect();
+        threads.into_iter().map(|thread| thread?.join().expect("no thread panics")).collect()
     });
     drop(raw_mode);
 
@@ -129,7 +133,8 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, options: &Options) -> Result<u
     }
 
     let tag = (options.guests.len() > 1).then(|| format!("{} ", screen::paint(id, &guest)));
-    let mut console = Console::open(id, tag);
+    let input = if id == 0 { input::listen()? } else { std::sync::mpsc::channel().1 };
+    let mut console = Console::open(id, tag, input);
     let stop = vcpu.run(&mut console, options.verbose.then_some(&guest))?;
     let printed = console.close();
 

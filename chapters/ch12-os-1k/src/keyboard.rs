@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 use crate::console::Console;
@@ -38,7 +38,8 @@ pub struct Keyboard {
 
 impl Keyboard {
     pub fn new() -> Result<Self> {
-        let interrupt = EventFd::new(EFD_NONBLOCK).map_err(|error| anyhow!("eventfd: {error}"))?;
+        let interrupt =
+            EventFd::new(EFD_NONBLOCK).map_err(kvm_ioctls::Error::from).context("eventfd")?;
         Ok(Self { scancodes: VecDeque::new(), interrupt })
     }
 

@@ -35,9 +35,10 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc::channel;
 use std::thread;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use guests::Mode;
 use kvm_ioctls::Kvm;
@@ -101,6 +102,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    signal::ignore_file_limit();
     ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
@@ -150,12 +152,15 @@ fn run(options: &Options) -> Result<u8> {
         screen::say(&format!("vCPUs: {}\n", legend.join(" ")));
     }
     let results: Vec<Result<u8>> = thread::scope(|scope| {
-        let run = |(id, image): (usize, &Image)| {
-            run_guest(&kvm, id, image, &disk, options).inspect_err(|_| signal::end_all())
+        let end_all = |_: &_| signal::end_all();
+        let run = |(id, image): (usize, &Image)| run_guest(&kvm, id, image, &disk, options);
+        let start = |guest| {
+            let thread = move || run(guest).inspect_err(end_all);
+            let thread = thread::Builder::new().spawn_scoped(scope, thread);
+            thread.map_err(kvm_ioctls::Error::from).context("pthread_create").inspect_err(end_all)
         };
-        let threads: Vec<_> =
-            images.iter().enumerate().map(|guest| scope.spawn(move || run(guest))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("no thread panics")).collect()
+        let threads: Vec<_> = images.iter().enumerate().map(start).collect();
+        threads.into_iter().map(|thread| thread?.join().expect("no thread panics")).collect()
     });
     drop(raw_mode);
 
@@ -222,8 +227,9 @@ fn run_guest(kvm: &Kvm, id: usize, image: &Image, disk: &Disk, options: &Options
 
     let tag = (options.guests.len() > 1).then(|| format!("{} ", screen::paint(id, &guest)));
     let interrupt =
-        vcpu.keyboard.interrupt.try_clone().map_err(|error| anyhow!("eventfd: {error}"))?;
-    let mut console = Console::open(id, tag, interrupt, has_interrupts);
+        vcpu.keyboard.interrupt.try_clone().map_err(kvm_ioctls::Error::from).context("eventfd")?;
+    let input = if id == 0 { input::listen(interrupt, has_interrupts)? } else { channel().1 };
+    let mut console = Console::open(id, tag, input);
     let stop = vcpu.run(&mut console, options.verbose.then_some(&guest));
     disk.save(&vm.memory)?;
     let stop = stop?;

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use vmm_sys_util::eventfd::EventFd;
@@ -19,10 +20,10 @@ const END_AGAIN: Duration = Duration::from_millis(100);
 
 /// Starts to read. The channel is closed at the end of the input, on a terminal: at Ctrl-D. What
 /// comes is an `interrupt`, and so is the end. With a `keyboard`, Ctrl-D is a key.
-pub fn listen(interrupt: EventFd, keyboard: bool) -> Receiver<u8> {
+pub fn listen(interrupt: EventFd, keyboard: bool) -> Result<Receiver<u8>> {
     let (sender, receiver) = sync_channel(BUFFER_BYTES);
     let is_terminal = stdin().is_terminal();
-    thread::spawn(move || {
+    let thread = thread::Builder::new().spawn(move || {
         // Signals have to reach the thread that runs the vCPU.
         let _ = SigSet::all().thread_block();
         let mut sender = Some(sender);
@@ -58,5 +59,6 @@ pub fn listen(interrupt: EventFd, keyboard: bool) -> Receiver<u8> {
             }
         }
     });
-    receiver
+    thread.map_err(kvm_ioctls::Error::from).context("pthread_create")?;
+    Ok(receiver)
 }

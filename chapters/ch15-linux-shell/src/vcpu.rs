@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use kvm_bindings::{
     CpuId, KVM_INTERNAL_ERROR_DELIVERY_EV, KVM_INTERNAL_ERROR_EMULATION, kvm_regs, kvm_run,
     kvm_sregs,
@@ -148,7 +148,7 @@ impl Vcpu {
         general.rsi = ZERO_PAGE_ADDRESS.raw_value();
         self.fd.set_regs(&general).context("KVM_SET_REGS")?;
         let interrupt = self.keyboard.interrupt.try_clone();
-        self.uart = Some(Uart::new(interrupt.map_err(|error| anyhow!("eventfd: {error}"))?));
+        self.uart = Some(Uart::new(interrupt.map_err(kvm_ioctls::Error::from).context("eventfd")?));
         Ok(())
     }
 

@@ -51,6 +51,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    signal::ignore_file_limit();
     ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),

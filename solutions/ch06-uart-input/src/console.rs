@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::input::{self, CTRL_D, Received};
+use crate::input::{CTRL_D, Received};
 
 /// How long a guest sleeps that has asked for input twice in a row and got none.
 const IDLE: Duration = Duration::from_millis(100);
@@ -26,8 +26,8 @@ pub struct Console<W> {
 }
 
 impl Console<BufWriter<Stdout>> {
-    pub fn open() -> Self {
-        Self::new(BufWriter::new(stdout()), stdout().is_terminal(), input::listen())
+    pub fn open(input: Receiver<Received>) -> Self {
+        Self::new(BufWriter::new(stdout()), stdout().is_terminal(), input)
     }
 }
 

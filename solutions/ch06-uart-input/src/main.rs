@@ -53,6 +53,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    signal::ignore_file_limit();
     ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
@@ -71,15 +72,15 @@ fn run(options: &Options) -> Result<u8> {
     let vm = Vm::new(&kvm, MEMORY_BYTES)?;
     vm.memory.write_slice(&image, LOAD_ADDRESS).context("loading the guest")?;
     let mut vcpu = vm.create_vcpu(0)?;
-    vcpu.enter_real_mode(LOAD_ADDRESS)?;
-
     let raw_mode = if stdin().is_terminal() {
         let _ = writeln!(stderr(), "Ctrl-D ends the input, Ctrl-A x the virtual machine");
         Some(RawMode::enter()?)
     } else {
         None
     };
-    let mut console = Console::open();
+    vcpu.enter_real_mode(LOAD_ADDRESS)?;
+
+    let mut console = Console::open(input::listen()?);
     let stop = vcpu.run(&mut console, options.verbose)?;
     let printed = console.close();
     drop(raw_mode);

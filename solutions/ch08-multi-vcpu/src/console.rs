@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::input::{self, CTRL_D};
+use crate::input::CTRL_D;
 use crate::screen::Lines;
 use crate::signal;
 use crate::split::Pane;
@@ -31,15 +31,14 @@ pub struct Console<W> {
 }
 
 impl<'a> Console<Box<dyn Write + 'a>> {
-    /// The console of vCPU `id`. What is typed is for the first. A guest that is not alone has a
-    /// `tag` for its lines.
-    pub fn open(id: usize, tag: Option<String>) -> Self {
-        Self::on_stdout(tag, id == 0, input(id))
+    /// The console of vCPU `id`. A guest that is not alone has a `tag` for its lines.
+    pub fn open(id: usize, tag: Option<String>, input: Receiver<u8>) -> Self {
+        Self::on_stdout(tag, id == 0, input)
     }
 
     /// The same, but what is printed goes to a pane.
-    pub fn in_pane(id: usize, pane: &'a Pane) -> Self {
-        Self::new(Box::new(pane), false, input(id))
+    pub fn in_pane(pane: &'a Pane, input: Receiver<u8>) -> Self {
+        Self::new(Box::new(pane), false, input)
     }
 
     /// Prints these bytes as a guest's console does: all that one with this tag ever prints.
@@ -140,11 +139,6 @@ impl<W: Write> Console<W> {
         }
         Ok(())
     }
-}
-
-/// What is typed, for the vCPU that it is for.
-fn input(id: usize) -> Receiver<u8> {
-    if id == 0 { input::listen() } else { channel().1 }
 }
 
 #[cfg(test)]

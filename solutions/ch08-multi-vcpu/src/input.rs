@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
+use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
@@ -28,10 +29,10 @@ pub fn keys() -> usize {
 }
 
 /// Starts to read. The channel is closed at the end of the input, on a terminal: at Ctrl-D.
-pub fn listen() -> Receiver<u8> {
+pub fn listen() -> Result<Receiver<u8>> {
     let (sender, receiver) = sync_channel(BUFFER_BYTES);
     let is_terminal = stdin().is_terminal();
-    thread::spawn(move || {
+    let thread = thread::Builder::new().spawn(move || {
         // Signals have to reach the thread that runs the vCPU.
         let _ = SigSet::all().thread_block();
         let mut sender = Some(sender);
@@ -53,5 +54,6 @@ pub fn listen() -> Receiver<u8> {
             KEYS.fetch_add(1, SeqCst);
         }
     });
-    receiver
+    thread.map_err(kvm_ioctls::Error::from).context("pthread_create")?;
+    Ok(receiver)
 }

@@ -61,6 +61,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    signal::ignore_file_limit();
     ExitCode::from(match Options::try_parse() {
         Ok(options) => run(&options).unwrap_or_else(|error| exit::failure(&error)),
         Err(help_or_error) => exit::usage(&help_or_error),
@@ -100,16 +101,22 @@ fn run(options: &Options) -> Result<u8> {
         Vec::new()
     };
     let mut results: Vec<Result<u8>> = thread::scope(|scope| {
-        let run = |(id, image): (usize, &Vec<u8>)| {
-            run_guest(&vm, id, image, panes.get(id), options).inspect_err(|_| signal::end_all())
+        let end_all = |_: &_| signal::end_all();
+        let run =
+            |(id, image): (usize, &Vec<u8>)| run_guest(&vm, id, image, panes.get(id), options);
+        let start = |guest| {
+            let thread = move || run(guest).inspect_err(end_all);
+            let thread = thread::Builder::new().spawn_scoped(scope, thread);
+            thread.map_err(kvm_ioctls::Error::from).context("pthread_create").inspect_err(end_all)
         };
-        let threads: Vec<_> =
-            images.iter().enumerate().map(|guest| scope.spawn(move || run(guest))).collect();
+        let threads: Vec<_> = images.iter().enumerate().map(start).collect();
         if options.split {
             // Guests that cannot be shown run all the same.
-            let _ = split::show(&panes, || threads.iter().any(|thread| !thread.is_finished()));
+            let _ = split::show(&panes, || {
+                threads.iter().flatten().any(|thread| !thread.is_finished())
+            });
         }
-        threads.into_iter().map(|thread| thread.join().expect("no thread panics")).collect()
+        threads.into_iter().map(|thread| thread?.join().expect("no thread panics")).collect()
     });
     drop(raw_mode);
     if options.split {
@@ -156,9 +163,10 @@ fn run_guest(
         Some(pane) => pane.say(message),
         None => screen::say(message),
     };
+    let input = if id == 0 { input::listen()? } else { std::sync::mpsc::channel().1 };
     let mut console = match pane {
-        Some(pane) => Console::in_pane(id, pane),
-        None => Console::open(id, tag(id, options)),
+        Some(pane) => Console::in_pane(pane, input),
+        None => Console::open(id, tag(id, options), input),
     };
     let trace = |exit: &str| say(&format!("{guest}: {exit}\n"));
     let stop = vcpu.run(&mut console, options.verbose.then_some(trace))?;

@@ -1,11 +1,11 @@
 //! The guest's console: our standard input and output.
 
 use std::io::{self, BufWriter, IsTerminal, Write, stderr, stdout};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::input::{self, CTRL_D};
+use crate::input::CTRL_D;
 use crate::screen::Lines;
 use crate::signal;
 
@@ -30,15 +30,12 @@ pub struct Console<W> {
 }
 
 impl Console<Box<dyn Write>> {
-    /// The console of vCPU `id`. What is typed is for the first. A guest that is not alone has a
-    /// `tag` for its lines.
-    pub fn open(id: usize, tag: Option<String>) -> Self {
-        let input = if id == 0 { input::listen() } else { channel().1 };
+    /// The console of vCPU `id`. A guest that is not alone has a `tag` for its lines.
+    pub fn open(id: usize, tag: Option<String>, input: Receiver<u8>) -> Self {
         let Some(tag) = tag else {
             return Self::new(Box::new(BufWriter::new(stdout())), stdout().is_terminal(), input);
         };
-        let output = Box::new(Lines::new(tag, id == 0));
-        Self { is_shared: true, ..Self::new(output, false, input) }
+        Self { is_shared: true, ..Self::new(Box::new(Lines::new(tag, id == 0)), false, input) }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write, stderr};
 
+use vm_memory::mmap::MmapRegionError;
+
 use crate::guest::GuestError;
 
 /// All went well.
@@ -40,7 +42,23 @@ pub fn failure(error: &anyhow::Error) -> u8 {
             None => NO_USABLE_KVM,
         },
     };
+    let remedy = if status == NO_USABLE_KVM { remedy(error) } else { "" };
     // If standard error is gone too, the status has to do.
-    let _ = writeln!(stderr(), "error: {error:#}");
+    let _ = writeln!(stderr(), "error: {error:#}{remedy}");
     status
+}
+
+/// What to do about a system call that has failed.
+fn remedy(error: &anyhow::Error) -> &'static str {
+    let cause = error.root_cause();
+    let number = match cause.downcast_ref() {
+        Some(MmapRegionError::Mmap(error)) => error.raw_os_error(),
+        _ => cause.downcast_ref::<kvm_ioctls::Error>().map(|error| error.errno()),
+    };
+    match number {
+        Some(libc::ENOMEM | libc::EAGAIN) => "\n  too little memory for that: free, ulimit -v",
+        Some(libc::EMFILE) => "\n  too few files may be open for that: ulimit -n",
+        Some(_) => "\n  what this machine's KVM can do: cargo xtask doctor",
+        None => "",
+    }
 }

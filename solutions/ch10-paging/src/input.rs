@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read, stdin};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
+use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
@@ -14,10 +15,10 @@ pub const CTRL_D: u8 = 0x04;
 const BUFFER_BYTES: usize = 4096;
 
 /// Starts to read. The channel is closed at the end of the input, on a terminal: at Ctrl-D.
-pub fn listen() -> Receiver<u8> {
+pub fn listen() -> Result<Receiver<u8>> {
     let (sender, receiver) = sync_channel(BUFFER_BYTES);
     let is_terminal = stdin().is_terminal();
-    thread::spawn(move || {
+    let thread = thread::Builder::new().spawn(move || {
         // Signals have to reach the thread that runs the vCPU.
         let _ = SigSet::all().thread_block();
         let mut sender = Some(sender);
@@ -38,5 +39,6 @@ pub fn listen() -> Receiver<u8> {
             after_ctrl_a = false;
         }
     });
-    receiver
+    thread.map_err(kvm_ioctls::Error::from).context("pthread_create")?;
+    Ok(receiver)
 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
@@ -60,7 +60,8 @@ pub struct Keyboard {
 
 impl Keyboard {
     pub fn new() -> Result<Self> {
-        let interrupt = EventFd::new(EFD_NONBLOCK).map_err(|error| anyhow!("eventfd: {error}"))?;
+        let interrupt =
+            EventFd::new(EFD_NONBLOCK).map_err(kvm_ioctls::Error::from).context("eventfd")?;
         Ok(Self { layout: Layout::Us, scancodes: VecDeque::new(), interrupt })
     }
 

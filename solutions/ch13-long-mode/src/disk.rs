@@ -52,10 +52,11 @@ impl Disk {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
             bytes.resize(DISK_BYTES, 0);
-            // It has its full size at once: to save it later takes no more space.
+            // It has its full size at once, or that of before: to save it later takes no more space.
+            let before = file.metadata()?.len();
             file.rewind()?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
+            let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+            written.or_else(|error| file.set_len(before).and(Err(error)))?;
             Ok(Self { bytes, file: Some((path.into(), file)) })
         };
         read().map_err(|cause| DiskError { path: path.into(), cause })

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read, stdin};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
+use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use vmm_sys_util::eventfd::EventFd;
@@ -16,10 +17,10 @@ const BUFFER_BYTES: usize = 4096;
 
 /// Starts to read. The channel is closed at the end of the input, on a terminal: at Ctrl-D. What
 /// comes is an `interrupt`, and so is the end. With a `keyboard`, Ctrl-D is a key.
-pub fn listen(interrupt: EventFd, keyboard: bool) -> Receiver<u8> {
+pub fn listen(interrupt: EventFd, keyboard: bool) -> Result<Receiver<u8>> {
     let (sender, receiver) = sync_channel(BUFFER_BYTES);
     let is_terminal = stdin().is_terminal();
-    thread::spawn(move || {
+    let thread = thread::Builder::new().spawn(move || {
         // Signals have to reach the thread that runs the vCPU.
         let _ = SigSet::all().thread_block();
         let mut sender = Some(sender);
@@ -43,5 +44,6 @@ pub fn listen(interrupt: EventFd, keyboard: bool) -> Receiver<u8> {
         drop(sender);
         let _ = interrupt.write(1);
     });
-    receiver
+    thread.map_err(kvm_ioctls::Error::from).context("pthread_create")?;
+    Ok(receiver)
 }

@@ -1,13 +1,11 @@
 //! The guest's console: our standard input and output.
 
 use std::io::{self, BufWriter, IsTerminal, Write, stderr, stdout};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vmm_sys_util::eventfd::EventFd;
-
-use crate::input::{self, CTRL_D};
+use crate::input::CTRL_D;
 use crate::screen::Lines;
 use crate::signal;
 use crate::timestamps::Timestamps;
@@ -42,10 +40,8 @@ impl Console<Box<dyn Write>> {
         id: usize,
         tag: Option<String>,
         start: Option<Instant>,
-        interrupt: EventFd,
-        keyboard: bool,
+        input: Receiver<u8>,
     ) -> Self {
-        let input = if id == 0 { input::listen(interrupt, keyboard) } else { channel().1 };
         let Some(tag) = tag else {
             let output = BufWriter::new(stdout());
             let output: Box<dyn Write> = match start {
@@ -54,8 +50,7 @@ impl Console<Box<dyn Write>> {
             };
             return Self::new(output, stdout().is_terminal(), input);
         };
-        let output = Box::new(Lines::new(tag, id == 0));
-        Self { is_shared: true, ..Self::new(output, false, input) }
+        Self { is_shared: true, ..Self::new(Box::new(Lines::new(tag, id == 0)), false, input) }
     }
 }
 

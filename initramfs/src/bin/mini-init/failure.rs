@@ -1,7 +1,7 @@
 //! Why a program ends, in words for its user.
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 
 use nix::errno::Errno;
 
@@ -46,6 +46,11 @@ pub fn reason(error: &io::Error) -> String {
         Some(number) => Errno::from_raw(number).desc().to_owned(),
         None => error.to_string(),
     }
+}
+
+/// Prints a message for the user. If nobody can read it, that is no reason to end.
+pub fn say(message: impl Display) {
+    let _ = writeln!(io::stderr(), "{message}");
 }
 
 /// Says what it was that failed.

@@ -2,7 +2,7 @@
 //! so does the machine.
 #![expect(unsafe_code, reason = "the shell's session begins between fork and exec")]
 
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +16,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{Pid, setsid};
 
-use crate::failure::{Failure, Named};
+use crate::failure::{Failure, Named, say};
 use crate::{power, terminal};
 
 /// What is mounted where: `/dev` with the devices that the kernel has found.
@@ -36,11 +36,12 @@ enum End {
 
 pub fn main() -> u8 {
     if std::process::id() != 1 {
-        eprintln!("init: this is for the first process of a machine");
+        say("init: this is for the first process of a machine");
         return 2;
     }
     terminal::stop_echo();
-    println!("[mini-kvm] userspace init started");
+    // Without a console there is nobody to tell; the machine goes on all the same.
+    let _ = writeln!(io::stdout(), "[mini-kvm] userspace init started");
     prepare();
     run_shells();
     if let Err(failure) = power::off() {
@@ -51,7 +52,7 @@ pub fn main() -> u8 {
 }
 
 fn report(message: &str) {
-    eprintln!("[mini-kvm] {message}");
+    say(format!("[mini-kvm] {message}"));
 }
 
 fn prepare() {

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     let mut name = last_component(arguments.next().unwrap_or_default());
     if name == "mini-init" {
         let Some(tool) = arguments.next() else {
-            eprintln!("mini-init: which program?\n  {}", initramfs::COMMANDS.join(" "));
+            failure::say(format!("mini-init: which program?\n  {}", initramfs::COMMANDS.join(" ")));
             return ExitCode::from(2);
         };
         name = tool;

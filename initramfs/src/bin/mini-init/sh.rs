@@ -20,7 +20,7 @@ use nix::sys::signal::{SigSet, Signal};
 use self::input::{Input, Line};
 use self::parse::Flaw;
 use self::variables::Variables;
-use crate::failure::{Failure, reason};
+use crate::failure::{Failure, reason, say};
 use crate::tools;
 
 /// What a shell knows while it runs.
@@ -126,7 +126,7 @@ impl Shell {
     }
 
     fn syntax_error(&mut self, message: &str) {
-        eprintln!("sh: syntax error: {message}");
+        say(format!("sh: syntax error: {message}"));
         self.status = 2;
     }
 

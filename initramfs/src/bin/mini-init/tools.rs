@@ -21,7 +21,7 @@ use std::io::Read;
 
 use lexopt::{Arg, Parser};
 
-use crate::failure::{Failure, Named};
+use crate::failure::{Failure, Named, say};
 
 /// A utility: from its arguments to its exit status.
 pub type Tool = fn(&[String]) -> Result<u8, Failure>;
@@ -55,8 +55,8 @@ pub fn run(name: &str, arguments: &[String]) -> u8 {
     if let Some(tool) = find(name) {
         return settle(name, tool(arguments));
     }
-    eprintln!("mini-init: {name}: there is no such program");
-    eprintln!("  there are: {}", initramfs::COMMANDS.join(" "));
+    let names = initramfs::COMMANDS.join(" ");
+    say(format!("mini-init: {name}: there is no such program\n  there are: {names}"));
     127
 }
 
@@ -64,7 +64,7 @@ pub fn run(name: &str, arguments: &[String]) -> u8 {
 pub fn settle(name: &str, result: Result<u8, Failure>) -> u8 {
     result.unwrap_or_else(|failure| {
         if !failure.message.is_empty() {
-            eprintln!("{name}: {}", failure.message);
+            say(format!("{name}: {}", failure.message));
         }
         failure.status
     })

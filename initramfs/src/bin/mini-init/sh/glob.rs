@@ -120,6 +120,9 @@ mod tests {
         assert!(!is_match(&("*a".repeat(100) + "b"), &"a".repeat(255)));
         assert!(!is_match("?", ""));
         assert!(!is_match("a", "b"));
+        assert!(is_match("*ab*b", "aababbab"));
+        assert!(!is_match("*a*b", "aaba"));
+        assert!(is_match("**", ""));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
 use super::parse::{Command, Pipeline, When};
 use super::{Shell, builtins, expand, redirect};
-use crate::failure::{Failure, Named, reason};
+use crate::failure::{Failure, Named, reason, say};
 use crate::tools;
 
 const NOT_EXECUTABLE: u8 = 126;
@@ -221,7 +221,7 @@ impl Shell {
                 if signal == Signal::SIGINT {
                     self.interrupted = true;
                 } else if signal != Signal::SIGPIPE {
-                    eprintln!("sh: {name}: ended by {}", signal.as_str());
+                    say(format!("sh: {name}: ended by {}", signal.as_str()));
                 }
                 SIGNAL + signal as u8
             }

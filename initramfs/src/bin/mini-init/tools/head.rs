@@ -36,12 +36,18 @@ fn parse(arguments: &[String]) -> Result<(usize, Vec<String>), Failure> {
 fn copy(file: &str, lines: usize) -> Result<(), Failure> {
     let mut input = BufReader::new(open(file)?);
     let mut out = stdout().lock();
-    for _ in 0..lines {
-        let mut line = Vec::new();
-        if input.read_until(b'\n', &mut line).named(file)? == 0 {
+    let mut left = lines;
+    while left > 0 {
+        // In pieces: a line may have no end.
+        let piece = input.fill_buf().named(file)?;
+        let end = piece.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+        let length = end.unwrap_or(piece.len());
+        if length == 0 {
             break;
         }
-        out.write_all(&line)?;
+        out.write_all(&piece[..length])?;
+        input.consume(length);
+        left -= usize::from(end.is_some());
     }
     Ok(())
 }
