@@ -98,7 +98,8 @@ fn manifest(root: &Path) -> Result<String> {
     let path = root.join("Cargo.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let mut manifest = text.parse::<DocumentMut>().with_context(|| path.display().to_string())?;
-    let is_there = |member: &&str| !["book", "solutions/*", "tests/chaos"].contains(member);
+    const NOT_THERE: [&str; 4] = ["book", "solutions/*", "tests/chaos", "tests/fuzz"];
+    let is_there = |member: &&str| !NOT_THERE.contains(member);
     for key in ["members", "default-members"] {
         let members = manifest["workspace"][key].as_array().context("the workspace's members")?;
         let members: Array = members.iter().filter_map(|it| it.as_str()).filter(is_there).collect();
