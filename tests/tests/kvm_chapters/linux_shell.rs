@@ -178,7 +178,8 @@ fn a_kernel_that_panics_has_crashed() {
     const SCRIPT: &str = "kill -9 1\necho alive\necho c > /proc/sysrq-trigger\n";
     let finished = run(&[], SCRIPT, 65, &[PANICKED]);
     let reason = "Kernel panic - not syncing: sysrq triggered crash";
-    assert_in_order(&printed(&finished), &["echo alive", "alive", "sysrq-trigger", reason]);
+    // Whether the terminal's echo of the last line comes out before that is a race.
+    assert_in_order(&printed(&finished), &["echo alive", "alive", reason]);
 }
 
 #[test]
