@@ -156,7 +156,7 @@ fn each_call_of_each_chapter_fails_in_turn() {
         count += fail_each_call(chapter, arguments, always);
     }
     println!("{count} runs");
-    assert!(count > 250, "only {count} runs");
+    assert!(count > 200, "only {count} runs");
 }
 
 #[test]
