@@ -106,26 +106,25 @@ fn assert_told(ended: &Ended, words: &str) {
 /// Fails one call after the other; returns how many runs that took.
 fn fail_each_call(chapter: &str, arguments: &[&str], always: &str) -> usize {
     let (counts, normal) = calls_of(chapter, arguments, always);
-    let mut count_of_runs = 0;
+    let mut calls = Vec::new();
     for (turn, (call, count)) in counts.into_iter().enumerate() {
         // What a neighbour looks at as well is looked at a third of the time.
-        if !is_looked_at(chapter) && turn % 3 != chapter.len() % 3 {
-            continue;
-        }
-        let call: &'static str = call.leak();
-        let faults = faults(always, call, count, turn);
-        count_of_runs += faults.len();
-        for ended in runs(chapter, arguments, &faults) {
-            match outcome(call) {
-                Outcome::Told(words) => assert_told(&ended, words),
-                Outcome::Nothing => ended.assert_ends(normal.code().unwrap(), &[]),
-                Outcome::Either(_) if ended.code() == normal.code() => ended.assert_sane(),
-                Outcome::Either(words) => assert_told(&ended, words),
-            }
-            assert_all_guests_have_ended(&ended, arguments);
+        if is_looked_at(chapter) || turn % 3 == chapter.len() % 3 {
+            let call: &'static str = call.leak();
+            calls.extend(faults(always, call, count, turn).into_iter().map(|fault| (call, fault)));
         }
     }
-    count_of_runs
+    let faults: Vec<_> = calls.iter().map(|(_, fault)| fault.clone()).collect();
+    for ((call, _), ended) in calls.iter().zip(runs(chapter, arguments, &faults)) {
+        match outcome(call) {
+            Outcome::Told(words) => assert_told(&ended, words),
+            Outcome::Nothing => ended.assert_ends(normal.code().unwrap(), &[]),
+            Outcome::Either(_) if ended.code() == normal.code() => ended.assert_sane(),
+            Outcome::Either(words) => assert_told(&ended, words),
+        }
+        assert_all_guests_have_ended(&ended, arguments);
+    }
+    calls.len()
 }
 
 /// Of several guests each is told of, whichever failed: their threads have all come to an end.
@@ -156,18 +155,19 @@ fn each_call_of_each_chapter_fails_in_turn() {
         count += fail_each_call(chapter, arguments, always);
     }
     println!("{count} runs");
-    assert!(count > 250, "only {count} runs");
+    assert!(count > 150, "only {count} runs");
 }
 
 #[test]
 fn interrupted_again_and_again_a_guest_goes_on() {
     for (chapter, arguments, always) in RUNS {
-        if chapter < "ch03" {
+        if chapter < "ch03" || !is_looked_at(chapter) {
             continue;
         }
-        let normal = &runs(chapter, arguments, &[always.to_owned()])[0];
-        let fault = |times: u32| format!("{always}eintr:{times}");
-        for ended in runs(chapter, arguments, &[fault(1), fault(100)]) {
+        let faults = ["", "eintr:7"].map(|fault| format!("{always}{fault}"));
+        let mut ended = runs(chapter, arguments, &faults);
+        let normal = ended.remove(0);
+        for ended in ended {
             // Chapter 3 has no run loop yet.
             if chapter == "ch03-hlt" {
                 ended.assert_ends(69, &["error: KVM_RUN: Interrupted system call"]);
