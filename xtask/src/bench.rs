@@ -185,6 +185,7 @@ fn write(measured: Performance, all: bool) -> Result<()> {
 
 /// Builds what is measured, with the release profile, and says where this program's own copy is.
 fn build() -> Result<PathBuf> {
+    eprintln!("bench: building what is measured, with the release profile (minutes, once)…");
     let mut build = cargo();
     build.args(["build", "--quiet", "--release", "--package", "xtask"]);
     for chapter in CHAPTERS {

@@ -57,6 +57,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let places = Places::find()?;
     let folder = Places::workspace().join("tests/chaos");
     ensure!(folder.is_dir(), "{}: this workspace has no chaos guests", folder.display());
+    eprintln!("chaos: building the chapters…");
     let program = build(&places)?;
     // Other cases name the kernel, too, for the session's environment is ours.
     let kernel = match std::env::var_os(Piece::Kernel.variable()).filter(|it| !it.is_empty()) {
@@ -81,6 +82,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         eprint!("{mistake}");
         return Ok(ExitCode::from(status::USAGE));
     }
+    eprintln!("chaos: {} seconds of guests, seed {}…", options.seconds, options.seed);
     let mut figures = Figures::default();
     let deaths_folder = places.target.join("chaos");
     let began = Instant::now();

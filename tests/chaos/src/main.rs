@@ -239,22 +239,21 @@ fn write(path: &Path, case: &Case) -> io::Result<()> {
 /// Runs cases from files.
 fn kept(files: &[PathBuf], bench: &Bench) -> io::Result<bool> {
     let mut all = true;
-    for (index, path) in files.iter().enumerate() {
+    for path in files {
         let text = fs::read_to_string(path).map_err(|error| named(path, error))?;
         let case = Case::parse(&text)
             .map_err(|why| io::Error::other(format!("{}: {why}", path.display())))?;
-        say(&["begin", &index.to_string(), &case.chapter, "0"])?;
         let (finished, verdict) = bench.check(&case)?;
-        match verdict {
-            Ok(how) => {
-                let seconds = format!("{:.3}", finished.time.as_secs_f64());
-                say(&["ended", how.name(), &seconds, &finished.peak_kib.to_string()])?;
-            }
-            Err(broken) => {
-                all = false;
-                say(&["broken", &path.display().to_string(), &broken.to_string()])?;
-            }
-        }
+        all &= verdict.is_ok();
+        let verdict = match verdict {
+            Ok(how) => format!("as it should: {}", how.words()),
+            Err(broken) => format!("a promise is broken: {broken}"),
+        };
+        let (file, chapter) = (path.display(), &case.chapter);
+        let (seconds, mib) = (finished.time.as_secs_f64(), finished.peak_kib >> 10);
+        say(&[&format!(
+            "{file}: {chapter} ended after {seconds:.1} s, with {mib} MiB, {verdict}"
+        )])?;
         // Of a trace, the beginning will do.
         for line in String::from_utf8_lossy(&finished.stderr).lines().take(SHOWN) {
             eprintln!("  | {line}");

@@ -45,6 +45,19 @@ impl How {
         Self::Loud,
     ];
 
+    /// The same for a person.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Halted => "the guest was done (status 0)",
+            Self::Status => "with the guest's own status",
+            Self::Crashed => "the guest crashed (65)",
+            Self::Refused => "its image was refused (66)",
+            Self::NotSaved => "its disk was no archive, and not saved (74)",
+            Self::Late => "by a signal, when its time was over (130)",
+            Self::Loud => "by a signal, when it had printed enough (130)",
+        }
+    }
+
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {
