@@ -250,6 +250,6 @@ mod tests {
         home.make().unwrap();
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let error = home.make().unwrap_err().to_string();
-        assert!(error.contains("not yours alone"), "{error}");
+        assert!(error.contains("not a directory of yours alone"), "{error}");
     }
 }
