@@ -7,7 +7,7 @@ mod vcpu;
 mod vm;
 mod vm_exit;
 
-use std::io::{LineWriter, Write, stderr};
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -51,7 +51,7 @@ fn run(_options: &Options) -> Result<u8> {
     let mut vcpu = vm.create_vcpu(0)?;
     vcpu.enter_real_mode(LOAD_ADDRESS)?;
 
-    let mut err = LineWriter::new(stderr()); // whole lines: else each piece is a call of `write`
+    let mut err = std::io::LineWriter::new(stderr()); // else each piece is a call of `write`
     writeln!(err, "before:\n{}", vcpu.registers()?)?;
     match vcpu.run()? {
         exit @ VcpuExit::Hlt => writeln!(err, "1 exit: {}\n", describe(&exit))?,

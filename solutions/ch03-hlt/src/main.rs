@@ -8,7 +8,7 @@ mod vcpu;
 mod vm;
 mod vm_exit;
 
-use std::io::{LineWriter, Write, stderr};
+use std::io::{Write, stderr};
 use std::num::ParseIntError;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,7 +81,7 @@ fn run(options: &Options) -> Result<u8> {
         vcpu.single_step()?;
     }
 
-    let mut err = LineWriter::new(stderr()); // whole lines: else each piece is a call of `write`
+    let mut err = std::io::LineWriter::new(stderr()); // else each piece is a call of `write`
     writeln!(err, "before:\n{}", vcpu.registers()?)?;
     let mut steps = 0_u64;
     loop {
