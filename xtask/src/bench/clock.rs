@@ -37,6 +37,8 @@ pub fn measure(names: &[Name], rounds: u32, this: &Path, counted: bool) -> Resul
         .with_context(|| format!("{QEMU} is not installed, which we compare with: install it"))?;
 
     let mut command = Command::new(this);
+    // Cargo has the dynamic linker search its folders first, which no other start would cost.
+    command.env_remove("LD_LIBRARY_PATH");
     command.arg("run").arg(this).args(["bench", "--here", "--rounds", &rounds.to_string()]);
     for (option, path) in
         [("--tools", &tools), ("--kernel", &kernel), ("--initrd", &initrd), ("--qemu", &qemu)]
